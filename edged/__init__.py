@@ -1,0 +1,1 @@
+"""edged: a microphone in, MQTT out, and no cloud between."""

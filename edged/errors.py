@@ -1,0 +1,101 @@
+"""The exception tree: the class says who must act, the attributes carry the evidence.
+
+EdgedError
+├── UserError          the user must mend it before start: exit 2
+│   ├── ConfigError        the TOML file, a key in it, or a command-line argument
+│   ├── ModelError         a model file or bundle that is missing, damaged, or not what its manifest says
+│   ├── AudioFileError     a recording that cannot be read
+│   └── StateError         the state directory: not writable, or held by another daemon
+└── Unavailable        it may come back: wait, say so, try again
+    ├── SourceLost         a microphone or a command that delivers no audio
+    ├── WorkerLost         a model's process that died, hung or talked garbage
+    ├── BrokerAway         no MQTT broker, or one that will not have us
+    ├── StorageFull        the outbox cannot be written
+    └── DaemonAway         no daemon answers on the control socket
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class EdgedError(Exception):
+    """Everything edged raises on purpose."""
+
+
+class UserError(EdgedError):
+    """Something the user must mend; one line that names the file, the key, the value and the way out.
+
+    Args:
+        what: What is wrong, as a clause without a full stop.
+        file: The file in which it is wrong.
+        key: The dotted key (``sources.mic.device``) or the option (``--model``).
+        value: The offending value, shown as written.
+        way_out: What to do about it, as an imperative sentence without a full stop.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: str | Path | None = None,
+        key: str | None = None,
+        value: object = None,
+        way_out: str | None = None,
+    ) -> None:
+        self.what = what
+        self.file = None if file is None else str(file)
+        self.key = key
+        self.value = value
+        self.way_out = way_out
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        """Render as ``FILE: KEY = VALUE: what. Way out.``, leaving out what is not known."""
+        place = "" if self.file is None else f"{self.file}: "
+        if self.key is not None:
+            place += self.key if self.value is None else f"{self.key} = {self.value!r}"
+            place += ": "
+        elif self.value is not None:
+            place += f"{self.value!r}: "
+        return place + self.what + "." + ("" if self.way_out is None else f" {self.way_out}.")
+
+
+class ConfigError(UserError):
+    """The config file or a command-line argument is wrong."""
+
+
+class ModelError(UserError):
+    """A model is missing, damaged, or does not fit its manifest."""
+
+
+class AudioFileError(UserError):
+    """A recording cannot be read."""
+
+
+class StateError(UserError):
+    """The state directory cannot be used."""
+
+
+class Unavailable(EdgedError):
+    """Something outside that may come back; whoever meets it waits, says so and tries again."""
+
+
+class SourceLost(Unavailable):
+    """A source delivers no audio."""
+
+
+class WorkerLost(Unavailable):
+    """A model's worker process died, hung or talked garbage."""
+
+
+class BrokerAway(Unavailable):
+    """No connection to the broker."""
+
+
+class StorageFull(Unavailable):
+    """The outbox cannot be written now."""
+
+
+class DaemonAway(Unavailable):
+    """No daemon answers on the control socket."""
