@@ -1,0 +1,1 @@
+"""Samples to frames to windows: what a model gets to see."""
