@@ -5,12 +5,15 @@ from __future__ import annotations
 import cmath
 import csv
 import math
+import shutil
+import subprocess
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from pymicro_wakeword import MicroWakeWordFeatures
 
 from edged.errors import ModelError
@@ -100,7 +103,7 @@ def test_mfcc_is_its_equation(window_ms: int) -> None:
 
 
 def test_lfbe_is_its_equation() -> None:
-    spec, audio = Lfbe(), noise(1600, loud=600)
+    spec, audio = Lfbe(), noise(1600, loud=6000)
     frames = open_front_end(spec).push(audio)
     assert frames.shape == (2, 40)
     assert 0 < frames.min() < frames.max() < 1, "a reference that is all clipped would show nothing"
@@ -294,3 +297,26 @@ def yamnet_best(model: Model, audio: Pcm, *, names: list[str]) -> str:
     scores = np.mean([model(window.frames) for window in windows], axis=0)
     scores[names.index("Silence")] = 0
     return names[int(scores.argmax())]
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng, which speaks the words, is not installed")
+def test_mlperf_streaming_wake_word_hears_marvin(shared: Path, tmp_path: Path) -> None:
+    model = Model(shared / "models/mlperf_str_ww_ref_model.tflite")
+    assert wake_word_peak(model, spoken("marvin", file=tmp_path / "marvin.wav")) > 0.9
+    assert wake_word_peak(model, spoken("seven", file=tmp_path / "seven.wav")) < 0.3
+
+
+def spoken(word: str, *, file: Path) -> Pcm:
+    """The word at 16 kHz, half a second of silence on either side."""
+    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(file), word], check=True, timeout=20)
+    samples, rate_hz = soundfile.read(file, dtype="float32")
+    voice = soxr.resample(samples, rate_hz, 16_000)
+    rest = np.zeros(12_000)
+    return np.asarray(np.concatenate((rest, voice / np.abs(voice).max() * 20_000, rest)), dtype=np.int16)
+
+
+def wake_word_peak(model: Model, audio: Pcm) -> float:
+    front_end = open_front_end(Lfbe())
+    windows = Windower(front_end, frames=30, hop=1).push(front_end.push(audio))
+    return max(float(model(window.frames)[0]) for window in windows)
