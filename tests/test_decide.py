@@ -107,8 +107,16 @@ def test_a_sound_carries_peak_and_mean_since_it_began() -> None:
 
 
 def test_anew_means_peak_and_mean_too() -> None:
-    *_, end = heard(decider(replace(SOUND, max_s=2)), [1.0, 1.0, 0.75, 0.75, 0.0])
-    assert (end.peak, end.mean, end.began) == (0.75, 0.75, 300)
+    *_, end = heard(decider(replace(SOUND, max_s=2)), [1.0, 1.0, 0.75, 0.625, 0.0])
+    assert (end.peak, end.mean, end.began) == (0.75, 0.6875, 300)
+
+
+def test_rounding_never_lifts_the_mean_over_the_peak() -> None:
+    """Ten times this third, added up and divided again, is one bit more than the third."""
+    values = [130 / 256, 0.5, 0.5] * 4
+    end = heard(decider(replace(SOUND, mean_of=3)), [*values, 0.0])[-1]
+    assert end.kind == "end"
+    assert end.mean == end.peak
 
 
 def test_a_broken_stream_ends_what_was_on() -> None:
