@@ -1,0 +1,429 @@
+"""The outbox against real files, a real full disk and a real SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edged.errors import StateError, StorageFull
+from edged.outbox import Outbox
+from edged.records import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+    from typing import TypeVar
+
+    from edged.records import Stored
+
+    T = TypeVar("T")
+
+
+def draft(text: str | int, stream: str = "mic/alexa") -> Draft:
+    return Draft(stream=stream, topic="edged/k/sound/mic/alexa/event", body=str(text).encode())
+
+
+def drafts(*texts: str | int) -> list[Draft]:
+    return [draft(text) for text in texts]
+
+
+def texts(stored: list[Stored]) -> list[str]:
+    return [event.body.decode() for event in stored]
+
+
+def run(awaitable: Awaitable[T]) -> T:
+    async def wait() -> T:
+        return await asyncio.wait_for(awaitable, 20)
+
+    return asyncio.run(wait())
+
+
+def everything(outbox: Outbox, after: int = 0) -> list[Stored]:
+    return run(outbox.next_batch(after=after, limit=1_000_000))
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 10) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.sqlite"
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Callable[..., Outbox]]:
+    """Open outboxes at `path` that are closed in the end."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(**caps: int) -> Outbox:
+            outbox = Outbox.open(path, **caps)
+            stack.callback(outbox.close, timeout_s=0.1)
+            return outbox
+
+        yield open_one
+
+
+def test_first_in_first_out_and_numbered(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([draft("a"), draft("b", "mic/yamnet"), draft("c")]))
+    events = everything(outbox)
+    assert texts(events) == ["a", "b", "c"]
+    assert [(event.stream, event.sequence) for event in events] == [
+        ("mic/alexa", 1),
+        ("mic/yamnet", 1),
+        ("mic/alexa", 2),
+    ]
+    assert sorted({event.number for event in events}) == [event.number for event in events]
+    assert len({event.outbox for event in events}) == 1
+    assert texts(run(outbox.next_batch(after=events[0].number, limit=1))) == ["b"]
+
+
+def test_numbers_and_sequences_go_on_when_all_is_deleted_and_edged_restarted(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put(drafts(*range(5))))
+    before = everything(outbox)
+    outbox.delete(event.number for event in before)
+    assert outbox.close() == 0
+    again = opened()
+    run(again.put(drafts("new")))
+    (event,) = everything(again)
+    assert event.number > before[-1].number
+    assert event.sequence == 6
+    assert event.outbox == before[0].outbox
+
+
+def test_again_marks_what_may_have_been_sent_before(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put(drafts("a", "b")))
+    assert [event.again for event in everything(outbox)] == [False, False]
+    run(outbox.put(drafts("c")))
+    assert [event.again for event in everything(outbox)] == [True, True, False]
+    outbox.close()
+    reopened = opened()
+    run(reopened.put(drafts("d")))
+    assert [(event.body, event.again) for event in everything(reopened)] == [
+        (b"a", True),
+        (b"b", True),
+        (b"c", True),
+        (b"d", False),
+    ]
+
+
+def test_at_the_cap_exactly_the_oldest_go_and_the_count_survives(opened: Callable[..., Outbox]) -> None:
+    outbox = opened(cap_messages=100)
+    for at in range(0, 250, 25):
+        run(outbox.put(drafts(*range(at, at + 25))))
+    assert texts(everything(outbox)) == [str(n) for n in range(150, 250)]
+    assert (outbox.depth, outbox.lost) == (100, 150)
+    outbox.close()
+    reopened = opened(cap_messages=100)
+    assert (reopened.depth, reopened.lost) == (100, 150)
+    run(reopened.put(drafts("one more")))
+    assert texts(everything(reopened)) == [*[str(n) for n in range(151, 250)], "one more"]
+    assert (reopened.depth, reopened.lost) == (100, 151)
+
+
+def test_one_commit_over_the_cap(opened: Callable[..., Outbox]) -> None:
+    outbox = opened(cap_messages=3)
+    run(outbox.put(drafts(*range(10))))
+    assert texts(everything(outbox)) == ["7", "8", "9"]
+    assert (outbox.depth, outbox.lost) == (3, 7)
+
+
+def test_a_smaller_cap_after_a_restart(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put(drafts(*range(10))))
+    outbox.close()
+    reopened = opened(cap_messages=4)
+    run(reopened.put(drafts(10)))
+    assert texts(everything(reopened)) == ["7", "8", "9", "10"]
+    assert (reopened.depth, reopened.lost) == (4, 7)
+
+
+def test_the_file_is_bounded_in_bytes_too(opened: Callable[..., Outbox], path: Path) -> None:
+    outbox = opened(cap_bytes=2**20)
+    for at in range(40):
+        run(outbox.put([draft(f"{at}/{n} " + "x" * 4000) for n in range(25)]))
+    kept = everything(outbox)
+    assert 100 < len(kept) < 270
+    assert len(kept) + outbox.lost == 1000
+    assert [event.sequence for event in kept] == list(range(1001 - len(kept), 1001))
+    assert path.stat().st_size < 1.5 * 2**20
+
+
+def test_what_arrives_after_it_was_evicted_is_not_lost(opened: Callable[..., Outbox]) -> None:
+    outbox = opened(cap_messages=3)
+    run(outbox.put(drafts("a", "b", "c")))
+    on_their_way = run(outbox.next_batch(after=0, limit=2))
+    run(outbox.put(drafts("d", "e", "f")))
+    assert outbox.lost == 3
+    outbox.delete([on_their_way[0].number])
+    run(outbox.put(drafts("g")))
+    assert outbox.lost == 3 - 1 + 1
+
+
+def test_deleted_is_gone_at_once_and_in_the_file_a_moment_later(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put(drafts("a", "b", "c")))
+    first, *_ = everything(outbox)
+    outbox.delete([first.number])
+    assert texts(everything(outbox)) == ["b", "c"]
+    assert outbox.depth == 2
+    assert outbox._file is not None
+    file = outbox._file
+    eventually(lambda: file.depth == 2)
+
+
+def test_a_burst_shares_commits_and_every_commit_is_synced(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    assert outbox._file is not None
+    db = outbox._file._db
+    assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
+    for n in range(500):
+        outbox.offer(draft(n))
+    eventually(lambda: outbox.waiting == 0)
+    commits = statements.count("COMMIT")
+    assert 1 <= commits < 100
+    assert outbox.depth == 500
+
+
+def test_the_watcher_is_told_on_its_loop(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+
+    async def watch() -> int:
+        told = asyncio.Event()
+        outbox.watch(told.set)
+        outbox.offer(draft("a"))
+        await told.wait()
+        return threading.get_ident()
+
+    assert run(watch()) == threading.get_ident()
+    assert texts(everything(outbox)) == ["a"]
+
+
+def test_closing_commits_what_waits_and_then_takes_nothing(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    for n in range(300):
+        outbox.offer(draft(n))
+    assert outbox.close() == 0
+    with pytest.raises(StorageFull, match="closed"):
+        outbox.offer(draft("late"))
+    with pytest.raises(StorageFull, match="closed"):
+        everything(outbox)
+    assert len(everything(opened())) == 300
+
+
+# --- what bad files get ---
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\x00" + bytes(5000)])
+def test_a_file_that_is_no_database_is_set_aside(path: Path, opened: Callable[..., Outbox], content: bytes) -> None:
+    path.write_bytes(content)
+    path.with_name(path.name + ".corrupt-1").write_bytes(b"from the last time")
+    outbox = opened()
+    aside = path.with_name(path.name + ".corrupt-2")
+    assert outbox.set_aside == aside
+    assert aside.read_bytes() == content
+    run(outbox.put(drafts("a")))
+    assert texts(everything(outbox)) == ["a"]
+
+
+def test_a_damaged_page_is_found_at_the_start(path: Path, opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([draft("x" * 3000) for _ in range(50)]))
+    outbox.close()
+    scribble(path)
+    reopened = opened()
+    assert reopened.set_aside == path.with_name(path.name + ".corrupt-1")
+    assert (reopened.depth, reopened.state) == (0, "ok")
+
+
+def test_damage_found_while_running(path: Path, opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([draft("x" * 3000) for _ in range(900)]))
+    before = run(outbox.next_batch(after=0, limit=1))
+    assert outbox._file is not None
+    outbox._file._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._file._db.execute("PRAGMA cache_size = 1")
+    scribble(path)
+    with pytest.raises(StorageFull, match="damaged"):
+        everything(outbox)
+    run(outbox.put(drafts("after")))
+    (event,) = everything(outbox)
+    assert outbox.set_aside is not None
+    assert outbox.set_aside.exists()
+    assert (event.body, event.sequence, event.again) == (b"after", 901, False)
+    assert event.number > 900
+    assert event.outbox != before[0].outbox
+    assert (outbox.lost, outbox.state) == (900, "ok")
+
+
+def scribble(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(random.Random(1).randbytes(path.stat().st_size - 3 * 4096))
+
+
+def test_a_file_from_a_newer_edged_is_refused_with_a_way_out(path: Path, opened: Callable[..., Outbox]) -> None:
+    opened().close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+    with pytest.raises(StateError, match=r"newer edged, in format 2; this one knows 1.*Install the newer") as refused:
+        opened()
+    assert refused.value.file == str(path)
+
+
+def test_another_programs_file_is_refused(path: Path, opened: Callable[..., Outbox]) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE precious (x)")
+    with pytest.raises(StateError, match="another program"):
+        opened()
+    assert path.exists()
+
+
+def test_two_daemons_on_one_file(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    with pytest.raises(StateError, match="another edged is using it"):
+        opened()
+    run(outbox.put(drafts("still mine")))
+
+
+@pytest.mark.parametrize("where", ["missing/outbox.sqlite", "file/outbox.sqlite", "folder"])
+def test_a_place_that_cannot_be_written(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StateError, match="cannot be written") as refused:
+        Outbox.open(tmp_path / where)
+    assert refused.value.way_out
+
+
+# --- a full disk ---
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 1 MiB."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mounted)], check=False, capture_output=True, timeout=20
+    )
+    if done.returncode:
+        pytest.skip(f"needs the right to mount a small disk: {done.stderr.decode().strip()}")
+    yield mounted
+    subprocess.run(["umount", "-l", str(mounted)], check=True, timeout=20)
+
+
+def fill(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    return ballast
+
+
+def test_a_disk_that_fills_up_and_is_cleared(small_disk: Path) -> None:
+    outbox = Outbox.open(small_disk / "outbox.sqlite", waiting_cap=10)
+    run(outbox.put(drafts("before")))
+    ballast = fill(small_disk)
+    for n in range(60):
+        outbox.offer(draft(f"{n} " + "x" * 8000))
+        eventually(lambda: outbox.state != "ok" or outbox.waiting == 0)
+    assert "full" in outbox.state
+    assert str(small_disk) in outbox.state
+    assert outbox.waiting == 10
+    lost = outbox.lost
+    assert lost > 0
+    ballast.unlink()
+    eventually(lambda: outbox.waiting == 0)
+    assert outbox.state == "ok"
+    events = everything(outbox)
+    assert outbox.lost == lost
+    assert len(events) + lost == 1 + 60
+    assert [text.split()[0] for text in texts(events[-10:])] == [str(n) for n in range(50, 60)]
+    assert events[-1].sequence == 61, "the lost leave a gap in the sequence"
+    outbox.close()
+
+
+def test_a_disk_that_is_full_at_the_start(small_disk: Path) -> None:
+    ballast = fill(small_disk)
+    outbox = Outbox.open(small_disk / "outbox.sqlite")
+    assert "full" in outbox.state
+    outbox.offer(draft("a"))
+    with pytest.raises(StorageFull):
+        everything(outbox)
+    ballast.unlink()
+    eventually(lambda: outbox.state == "ok")
+    assert texts(everything(outbox)) == ["a"]
+    outbox.close()
+
+
+def test_closing_on_a_full_disk_is_bounded_and_says_what_was_not_saved(small_disk: Path) -> None:
+    outbox = Outbox.open(small_disk / "outbox.sqlite")
+    fill(small_disk)
+    outbox.offer(*(draft("x" * 8000) for _ in range(50)))
+    eventually(lambda: outbox.state != "ok")
+    began = time.monotonic()
+    assert outbox.close(timeout_s=0.5) == 50
+    assert time.monotonic() - began < 2
+
+
+# --- SIGKILL ---
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from edged.outbox import Outbox
+from edged.records import Draft
+
+async def write():
+    outbox = Outbox.open(Path(sys.argv[1]), cap_messages=1000)
+    n = int(sys.argv[2])
+    while True:
+        await outbox.put([Draft("s", "t", str(n + more).encode()) for more in range(1 + n % 7)])
+        n += 1 + n % 7
+        print(n, outbox.lost, flush=True)
+
+asyncio.run(write())
+"""
+
+
+def test_sigkill_loses_nothing_that_was_acknowledged(path: Path, opened: Callable[..., Outbox]) -> None:
+    seeded = random.Random(7)
+    acknowledged = 0
+    for _ in range(6):
+        acknowledged = killed_writer(path, acknowledged, lines=seeded.randrange(1, 120))
+        outbox = opened(cap_messages=1000)
+        kept = [int(text) for text in texts(everything(outbox))]
+        newest = kept[-1] + 1
+        assert newest >= acknowledged
+        assert kept == list(range(max(0, newest - 1000), newest))
+        assert outbox.lost == newest - len(kept)
+        outbox.close()
+        acknowledged = newest
+
+
+def killed_writer(path: Path, first: int, *, lines: int) -> int:
+    """Have a process write events, kill it after so many acknowledgements, return how many events it acknowledged."""
+    command = [sys.executable, "-c", WRITER, str(path), str(first)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        said = [child.stdout.readline() for _ in range(lines)]
+        child.kill()
+        said += child.stdout.read().splitlines(keepends=True)
+    return max(int(line.split()[0]) for line in said if line.endswith(b"\n"))
