@@ -75,6 +75,8 @@ class Decider:
         self._tracks = [_track(label, policy, rate_hz=rate_hz) for label, policy in watched.values()]
         self._votes = np.zeros(len(chosen), dtype=np.int64)
         self._awake: set[int] = set()
+        self.smoothed: NDArray[np.float64] = np.zeros(len(chosen))
+        """Smoothed posteriors of the last window, of the labels that have a policy, in the model's order."""
 
     @property
     def active(self) -> frozenset[str]:
@@ -83,7 +85,7 @@ class Decider:
 
     def step(self, scores: Scores) -> list[Decision]:
         """What the scores of the next window decide, in the order of the labels."""
-        smoothed = self._means.step(scores.values[self._columns])
+        smoothed = self.smoothed = self._means.step(scores.values[self._columns])
         over = smoothed > self._thresholds
         self._votes = (self._votes << 1 | over) & self._masks
         if not self._awake and not self._votes.any():

@@ -82,6 +82,21 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """A decision tied to time and to how loud it was: what a lane hands on."""
+
+    decision: Decision
+    at_s: float
+    """Seconds of stream at `decision.at`, by sample count."""
+    at_ns: int
+    """CLOCK_MONOTONIC when the sample at `at_s` was heard, ns; without meaning in replay."""
+    stream_ns: int
+    """CLOCK_MONOTONIC at the stream's first sample, ns; likewise."""
+    level_dbfs: float
+    """RMS of the second before `at_s`; 0 is a full-scale square wave, minus infinity digital silence."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How scores over time become decisions. See `edged.decide`."""
 
@@ -89,7 +104,7 @@ class Policy:
     threshold: float = 0.5
     """Crossed from below (strictly greater) a label becomes active."""
     release: float | None = None
-    """At or below it an active label is released; None means at the threshold: no hysteresis."""
+    """At or below it, and no longer voted, an active label is released; None: at the threshold, without hysteresis."""
     mean_of: int = 1
     """Windows in the moving mean; before that many were heard the mean counts as 0."""
     n: int = 1

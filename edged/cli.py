@@ -1,0 +1,137 @@
+"""The command line: it only parses and calls.
+
+Exit codes: 0 done, 1 it failed or is not there now, 2 the user must mend it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edged import __version__
+from edged.errors import EdgedError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_CONFIG = "/etc/edged/edged.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        command = importlib.import_module(f"edged.commands.{arguments.command}")
+        return int(command.run(arguments))
+    except EdgedError as error:
+        _complain(error, as_json=getattr(arguments, "json", False))
+        return 2 if isinstance(error, UserError) else 1
+    except BrokenPipeError:  # the reader of our output has gone: `edged replay … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _complain(error: EdgedError, *, as_json: bool) -> None:
+    if as_json and isinstance(error, UserError):
+        value = None if error.value is None else str(error.value)
+        told = {"error": error.what, "file": error.file, "key": error.key, "value": value, "way_out": error.way_out}
+        print(json.dumps(told), file=sys.stderr)
+    else:
+        print(f"edged: {error}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edged", description="Tell an MQTT broker what a room sounds like; no cloud, ever.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"edged {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="listen, classify, publish: the daemon")
+    _takes_config(run)
+    run.set_defaults(command="daemon")
+
+    demo = commands.add_parser("demo", help="a private broker, the daemon on a sample, and what a subscriber gets")
+    demo.add_argument("--keep", type=Path, metavar="DIR", help="leave config, sample and state in this folder")
+    demo.set_defaults(command="demo")
+
+    check = commands.add_parser("check", help="read the config and say what would run, without running it")
+    _takes_config(check)
+    _takes_json(check)
+    check.set_defaults(command="check")
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of the config file, or of the messages")
+    schema.add_argument("what", nargs="?", choices=["config", "messages"], default="config")
+    schema.set_defaults(command="schema")
+
+    devices = commands.add_parser("devices", help="list microphones, each with the string to paste into the config")
+    _takes_json(devices)
+    devices.set_defaults(command="devices")
+
+    record = commands.add_parser("record", help="record a WAV file")
+    record.add_argument("file", type=Path)
+    record.add_argument("--length", type=_milliseconds, default=2000, metavar="MS", help="milliseconds (default: 2000)")
+    heard = record.add_mutually_exclusive_group()
+    heard.add_argument("--device", default="default", help="a string that `edged devices` prints (default: default)")
+    heard.add_argument("--source", help="listen along with the running daemon at this source of its config")
+    _takes_config(record)
+    record.set_defaults(command="record")
+
+    classify = commands.add_parser("classify", help="say what a recording sounds like")
+    classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _takes_model(classify)
+    _takes_json(classify)
+    classify.set_defaults(command="classify")
+
+    replay = commands.add_parser("replay", help="put recordings through the daemon's road at full speed")
+    replay.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _takes_model(replay)
+    _takes_json(replay)
+    replay.set_defaults(command="replay")
+
+    status = commands.add_parser("status", help="ask the running daemon how it is")
+    _takes_config(status)
+    _takes_json(status)
+    status.set_defaults(command="status")
+
+    reload_ = commands.add_parser("reload", help="have the running daemon read its config again")
+    _takes_config(reload_)
+    reload_.set_defaults(command="reload")
+
+    models = commands.add_parser("model", help="models of the running daemon")
+    model = models.add_subparsers(metavar="VERB", required=True)
+    install = model.add_parser("install", help="give a model of the running daemon another file, losing no window")
+    install.add_argument("name", help="the model's name in the config")
+    install.add_argument("path", type=Path, help="a bundle, .json, .tflite or .eim")
+    _takes_config(install)
+    install.set_defaults(command="install")
+    return parser
+
+
+def _takes_config(parser: argparse.ArgumentParser) -> None:
+    default = os.environ.get("EDGED_CONFIG", DEFAULT_CONFIG)
+    parser.add_argument("--config", type=Path, default=Path(default), metavar="FILE", help=f"default: {default}")
+
+
+def _takes_model(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", type=Path, metavar="PATH", help="a bundle, .json, .tflite or .eim")
+    which.add_argument("--config", type=Path, metavar="FILE", help="every model of this config, as it would run")
+
+
+def _takes_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for machines: JSON")
+
+
+def _milliseconds(text: str) -> int:
+    value = int(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of milliseconds greater than 0")
+    return value

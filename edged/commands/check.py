@@ -1,0 +1,95 @@
+"""`edged check`: what would run, without running it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from edged import config as toml
+from edged.classify.model import open_model
+from edged.errors import WorkerLost
+from edged.plan import plan
+
+if TYPE_CHECKING:
+    import argparse
+
+    from edged.classify.bundle import Bundle
+    from edged.plan import Plan
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the config, open every model once, fetch the password, and say what would run."""
+    found = plan(arguments.config, ask=True)
+    found.config.mqtt.password()
+    for bundle in found.bundles.values():
+        if not isinstance(bundle, WorkerLost) and bundle.kind == "tflite":
+            open_model(bundle, library=found.library, kernels=found.config.runtime.kernels).close()
+    told = _told(found)
+    print(json.dumps(told, indent=2) if arguments.json else _in_words(found, told))
+    return 0
+
+
+def _told(found: Plan) -> dict[str, Any]:
+    config = found.config
+    return {
+        "file": str(found.file),
+        "gateway": config.gateway,
+        "broker": {"host": config.mqtt.host, "port": config.mqtt.port, "tls": config.mqtt.tls is not None},
+        "topics": f"{config.mqtt.topic_prefix}/{config.gateway}/#",
+        "state_dir": str(config.state_dir),
+        "outbox": {"max_messages": config.outbox.max_messages},
+        "sources": {name: source.model_dump(mode="json") for name, source in config.sources.items()},
+        "models": {name: _model(bundle) for name, bundle in found.bundles.items()},
+        "lanes": [{"source": source, "model": model} for source, model in found.lanes],
+    }
+
+
+def _model(bundle: Bundle | WorkerLost) -> dict[str, Any]:
+    if isinstance(bundle, WorkerLost):
+        return {"state": "failed", "why": str(bundle)}
+    return {
+        "state": "opens",
+        "path": str(bundle.path),
+        "sha256": bundle.sha256,
+        "labels": [label for label in bundle.labels if label in bundle.policies],
+        "window_s": round(bundle.window_frames * bundle.step_ms / 1000, 3),
+        "hop_s": round(bundle.hop_frames * bundle.step_ms / 1000, 3),
+        "thresholds": {label: policy.threshold for label, policy in bundle.policies.items()},
+    }
+
+
+def _in_words(found: Plan, told: dict[str, Any]) -> str:
+    config = found.config
+    user = f", as {config.mqtt.username}" if config.mqtt.username else ""
+    tls = ", TLS" if config.mqtt.tls is not None else ""
+    lines = [
+        f"{found.file}: good.",
+        f"gateway  {config.gateway}: publishes {told['topics']}",
+        f"broker   {config.mqtt.host}:{config.mqtt.port}{tls}{user}",
+        f"outbox   {config.state_dir}: at most {config.outbox.max_messages} events wait",
+    ]
+    lines += [f"source   {name}: {_source(source)}" for name, source in config.sources.items()]
+    for name, model in told["models"].items():
+        heard = ", ".join(source for source, lane in found.lanes if lane == name)
+        if model["state"] == "failed":
+            lines.append(f"model    {name} on {heard}: {model['why']}; the daemon would go on trying")
+        else:
+            labels = model["labels"]
+            shown = ", ".join(labels[:6]) + (f" and {len(labels) - 6} more" if len(labels) > 6 else "")  # noqa: PLR2004 - a line's worth
+            timing = f"every {model['hop_s']:g} s, {model['window_s']:g} s at a time"
+            lines.append(f"model    {name} on {heard}: {shown}; {timing}; {model['path']}")
+    return "\n".join(lines)
+
+
+def _source(source: toml.Source) -> str:
+    match source:
+        case toml.Microphone():
+            return f"microphone {source.device}, {source.rate_hz} Hz, chunks of {source.chunk_ms} ms"
+        case toml.File():
+            return (
+                f"file {source.path}"
+                + (", paced" if source.paced else "")
+                + (", again and again" if source.loop else "")
+            )
+        case _:
+            return f"command {' '.join(source.command)}, {source.rate_hz} Hz"

@@ -1,0 +1,191 @@
+"""`edged demo`: a private broker, the real daemon hearing a real sample, a real subscriber.
+
+Everything lives in one temporary folder and on one free loopback port; nothing of the machine's own is touched, and all
+three processes are gone afterwards. The sample is speech that espeak-ng makes on the spot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from edged.errors import ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+PHRASE = "okay nabu"
+VOICES = ("en-us", "en-gb")
+PAUSE_S = 1.5
+START_S = 10.0
+"""How long broker and daemon may take to come up."""
+PATIENCE_S = 60.0
+"""How long the whole sample may take."""
+
+CONFIG = """\
+# Written by `edged demo`. Every key there is: packaging/edged.toml.example
+gateway = "demo"
+state_dir = "state"
+runtime_dir = "run"
+
+[mqtt]
+host = "127.0.0.1"
+port = {port}
+
+[sources.sample]
+kind = "file"
+path = "sample.wav"
+paced = true
+"""
+
+NEXT = """
+That was a private broker and a synthetic voice. With your own:
+
+  {edged} devices                       # which microphones there are
+  sudo mkdir -p /etc/edged && sudo cp packaging/edged.toml.example /etc/edged/edged.toml
+  sudo nano /etc/edged/edged.toml       # your microphone under [sources.…], your broker under [mqtt]
+  {edged} check                         # says what would run
+  sudo {edged} run
+  mosquitto_sub -h YOUR-BROKER -t 'edged/#' -v
+"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the road from a sound to a subscriber; 0 if at least one event arrived."""
+    with contextlib.ExitStack() as stack:
+        folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edged-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        length_s = _speak(folder / "sample.wav")
+        port = _free_port()
+        (folder / "edged.toml").write_text(CONFIG.format(port=port), encoding="utf-8")
+        print(f'The sample: "{PHRASE}" by {len(VOICES)} voices of espeak-ng, {length_s:.1f} s.')
+        stack.enter_context(_broker(folder, port))
+        print(f"The broker: mosquitto on 127.0.0.1:{port}, for this demo alone.")
+        subscriber = stack.enter_context(_subscriber(port))
+        print("The subscriber: mosquitto_sub -t 'edged/#'. What it receives, topic and JSON:\n", flush=True)
+        daemon = [sys.executable, "-m", "edged", "run", "--config", str(folder / "edged.toml")]
+        events = _show(subscriber, stack.enter_context(_running(daemon)))
+    if not events:
+        raise Unavailable("the demo's subscriber received no event")
+    print(f"\n{events} events arrived.")
+    print(NEXT.format(edged=_command()))
+    return 0
+
+
+def _speak(path: Path) -> float:
+    """Synthesise the sample; returns its length in seconds."""
+    if shutil.which("espeak-ng") is None:
+        raise ConfigError("the demo needs espeak-ng to make its sample", way_out="Type `make setup`")
+    spoken = []
+    for voice in VOICES:
+        said = path.with_name(f"{voice}.wav")
+        subprocess.run(["espeak-ng", "-v", voice, "-w", str(said), PHRASE], check=True)
+        with wave.open(str(said)) as reading:
+            form, rate_hz = reading.getparams(), reading.getframerate()
+            spoken.append(reading.readframes(reading.getnframes()))
+        said.unlink()
+    pause = bytes(2 * round(PAUSE_S * rate_hz))
+    pcm = pause + b"".join(words + pause for words in spoken)
+    with wave.open(str(path), "wb") as writing:
+        writing.setparams(form)
+        writing.writeframes(pcm)
+    return float(len(pcm) / 2 / rate_hz)
+
+
+@contextlib.contextmanager
+def _broker(folder: Path, port: int) -> Iterator[None]:
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
+    if program is None:
+        raise ConfigError("the demo needs the mosquitto broker", way_out="Type `make setup`")
+    conf = folder / "mosquitto.conf"
+    conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n", "utf-8")
+    with _running([program, "-c", str(conf)]):
+        deadline = time.monotonic() + START_S
+        while not _answers(port):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"mosquitto did not come up on 127.0.0.1:{port} within {START_S:.0f} s")
+            time.sleep(0.02)
+        yield
+
+
+@contextlib.contextmanager
+def _subscriber(port: int) -> Iterator[IO[str]]:
+    command = [
+        "mosquitto_sub",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-t",
+        "edged/#",
+        "-v",
+        "-q",
+        "1",
+        "-W",
+        str(int(PATIENCE_S)),
+    ]
+    with _running(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for one line above
+        yield process.stdout
+
+
+@contextlib.contextmanager
+def _running(command: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run a process for the length of a block, and see it off."""
+    process = subprocess.Popen(command, stdout=stdout, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _show(subscriber: IO[str], daemon: subprocess.Popen[str]) -> int:
+    """Print what arrives; when the sample has been heard out stop the daemon, and go on until it has said goodbye."""
+    events = 0
+    for line in subscriber:
+        topic, _, payload = line.rstrip("\n").partition(" ")
+        print(f"  {topic}\n    {payload}", flush=True)
+        events += topic.endswith("/event")
+        state = json.loads(payload).get("state") if payload.startswith("{") else None
+        if state == "ended":
+            daemon.send_signal(signal.SIGTERM)
+        elif state == "offline":
+            break
+    return events
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def _command() -> str:
+    """How this very edged is typed."""
+    here = Path(sys.argv[0])
+    try:
+        return str(here.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return here.name

@@ -1,0 +1,305 @@
+"""The composition root: config → objects → one TaskGroup. It wires, keeps the service manners, and holds no policy.
+
+- Start: lock the state directory, then outbox, link to the broker, a station for every source, READY.
+- SIGHUP: plan the new config; if it is good, replace the stations that changed, and the link if its part changed.
+- SIGTERM: stations first (what was heard is classified), then the link (what is stored is sent, within a bound), then
+  the outbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from edged import __version__, clock, systemd
+from edged.control.server import ControlServer
+from edged.errors import ConfigError, EdgedError
+from edged.hold import held
+from edged.messages import Messages
+from edged.mqtt import Link, Tls
+from edged.outbox import Outbox
+from edged.plan import plan
+from edged.report import in_words, measured
+from edged.station import Station, Surroundings
+from edged.verbs import verbs
+from edged.watch import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from edged.config import Config
+    from edged.plan import Plan
+    from edged.records import Publication, Stored
+    from edged.schemas import Vitals
+
+log = logging.getLogger(__name__)
+
+READY_S = 10.0
+"""A source that has said nothing by then does not hold up READY."""
+GOODBYE_S = 5.0
+"""How long stored events may still be sent when the daemon is stopped."""
+MAX_LANES = 256
+"""Threads come one by one, as lanes do; this only bounds them."""
+
+
+def run(file: Path) -> int:
+    """Run the daemon until it is told to stop; raises UserError for what must be mended before it can start."""
+    systemd.set_up_logging()
+    first = plan(file)
+    with held(first.config.state_dir):
+        asyncio.run(Daemon(first).live())
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The connection to a broker, and what is said over it."""
+
+    link: Link
+    messages: Messages
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A station, manned."""
+
+    station: Station
+    key: object
+    """All of the config that shaped it: while that is equal, a reload leaves it alone."""
+    topics: set[str]
+    """Retained topics it has spoken on."""
+    task: asyncio.Task[None] | None = None
+
+
+class Daemon:
+    """Everything that runs, and the only thing that knows it all."""
+
+    def __init__(self, first: Plan) -> None:
+        self.plan = first
+        self._posts: dict[str, Post] = {}
+        self._stop, self._hup = asyncio.Event(), asyncio.Event()
+        self._began_s = time.monotonic()
+        self._progress = Progress()
+        self._watchdog_s = systemd.watchdog_interval_s()
+        self._fed_s = 0.0
+        self._pool = ThreadPoolExecutor(max_workers=MAX_LANES, thread_name_prefix="lane")
+        config = first.config
+        self._outbox = Outbox.open(config.state_dir / "outbox.sqlite", cap_messages=config.outbox.max_messages)
+
+    @property
+    def stations(self) -> list[Station]:
+        """Everything that listens."""
+        return [post.station for post in self._posts.values()]
+
+    async def live(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        try:
+            self._voice = self._speak(self.plan.config)
+            self._posts = self._manned(self.plan, self._voice)
+            for station in self.stations:
+                station.open(later=self.plan.pending)
+            control = ControlServer(self.plan.config.control_socket, verbs(self))
+            control.bind()
+            self._obey_signals()
+            async with asyncio.TaskGroup() as self._group:
+                self._link_task = self._group.create_task(self._voice.link.run(), name="mqtt")
+                self._start(self._posts)
+                keepers = self._keep(
+                    control=control.run(),
+                    reload=self._obey_hup(),
+                    health=self._report(),
+                    watchdog=self._feed_when_idle(),
+                    ready=self._ready(),
+                )
+                await self._stop.wait()
+                await self._goodbye(keepers)
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._outbox.close()
+
+    def _obey_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hup.set)
+
+    def _keep(self, **jobs: Coroutine[object, object, None]) -> list[asyncio.Task[None]]:
+        return [self._group.create_task(job, name=name) for name, job in jobs.items()]
+
+    async def _goodbye(self, keepers: list[asyncio.Task[None]]) -> None:
+        systemd.stopping()
+        log.info("stopping")
+        await self._dismiss(list(self._posts))
+        await self._voice.link.stop(GOODBYE_S)
+        for task in (*keepers, self._link_task):
+            task.cancel()
+
+    # What speaks and what listens.
+
+    def _speak(self, config: Config) -> Voice:
+        """Make the link and the messages for a config; nothing is sent until the link runs."""
+        mqtt = config.mqtt
+        messages = Messages(
+            gateway=config.gateway, boot_id=clock.boot_id(), version=__version__, prefix=mqtt.topic_prefix
+        )
+
+        def deliver(stored: Stored) -> Publication:
+            return messages.deliver(stored, moment=clock.now())
+
+        link = Link(
+            host=mqtt.host,
+            port=mqtt.port,
+            client_id=mqtt.client_id or f"edged-{config.gateway}",
+            username=mqtt.username,
+            password=mqtt.password(),
+            tls=None if mqtt.tls is None else Tls(ca=mqtt.tls.ca, cert=mqtt.tls.cert, key=mqtt.tls.key),
+            keepalive_s=mqtt.keepalive_s,
+            outbox=self._outbox,
+            deliver=deliver,
+            will=messages.will(),
+            announce=lambda: [messages.online(reason="started", moment=clock.now())],
+        )
+        return Voice(link, messages)
+
+    def _manned(self, new: Plan, voice: Voice) -> dict[str, Post]:
+        """Make a station for every source of the plan that is not manned just so already."""
+        made = {}
+        for name in new.config.sources:
+            key = new.key(name)
+            if name not in self._posts or self._posts[name].key != key:
+                topics: set[str] = set()
+                lanes = {model: partial(new.open_lane, model) for source, model in new.lanes if source == name}
+                around = self._surroundings(voice, topics)
+                made[name] = Post(Station(name, new.source(name), lanes, around=around), key, topics)
+        return made
+
+    def _surroundings(self, voice: Voice, topics: set[str]) -> Surroundings:
+        def retain(message: Publication) -> None:
+            topics.add(message.topic)
+            voice.link.retain(message)
+
+        return Surroundings(
+            messages=voice.messages,
+            outbox=self._outbox,
+            retain=retain,
+            moved=self._moved,
+            left=self._progress.leave,
+            changed=self._changed,
+            pool=self._pool,
+        )
+
+    def _start(self, posts: dict[str, Post]) -> None:
+        for name, post in posts.items():
+            task = self._group.create_task(post.station.run(), name=name)
+            self._posts[name] = replace(post, task=task)
+
+    async def _dismiss(self, names: list[str]) -> None:
+        tasks = [task for name in names if (task := self._posts[name].task) is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def adopt(self, new: Plan) -> None:
+        """Take note of a plan whose models already run."""
+        self.plan = new
+        self._posts = {name: replace(post, key=new.key(name)) for name, post in self._posts.items()}
+
+    # How it is.
+
+    def broker_in_words(self) -> str:
+        """Say how the connection to the broker is."""
+        return f"{self._voice.link.state}: {self._voice.link.why}" if self._voice.link.why else self._voice.link.state
+
+    def vitals(self) -> Vitals:
+        """Measure."""
+        return measured(self.stations, outbox=self._outbox, link=self._voice.link, began_s=self._began_s)
+
+    def _changed(self) -> None:
+        systemd.status(in_words(self.stations))
+
+    async def _ready(self) -> None:
+        """READY once every source either hears or was found absent and published so."""
+        speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
+        await asyncio.wait(speaking, timeout=READY_S)
+        systemd.ready(in_words(self.stations))
+        log.info("ready: %s", in_words(self.stations))
+
+    async def _report(self) -> None:
+        while True:
+            every_s = self.plan.config.health.interval_s
+            message = self._voice.messages.health(self.vitals(), moment=clock.now(), every_s=every_s)
+            self._voice.link.retain(message)
+            await asyncio.sleep(every_s)
+
+    def _moved(self, walker: str) -> None:
+        """Note progress on the road; while nobody is stuck it feeds the watchdog, a few times in its interval."""
+        now_s = time.monotonic()
+        self._progress.move(walker, now_s)
+        due = self._watchdog_s is not None and now_s - self._fed_s > self._watchdog_s / 4
+        if due and not self._progress.stuck(now_s):
+            self._fed_s = now_s
+            systemd.watchdog()
+
+    async def _feed_when_idle(self) -> None:
+        """Feed the watchdog while there is no road at all: every source was a file, and has ended."""
+        while self._watchdog_s is not None:
+            await asyncio.sleep(self._watchdog_s / 4)
+            if not self._progress.moved_s:
+                systemd.watchdog()
+
+    # A new config.
+
+    async def _obey_hup(self) -> None:
+        while True:
+            await self._hup.wait()
+            self._hup.clear()
+            with contextlib.suppress(EdgedError):  # reload has said it
+                await self.reload()
+
+    async def reload(self) -> None:
+        """Read the config again and run it; raises EdgedError, and then the old one is still running."""
+        systemd.reloading()
+        try:
+            await self._reload()
+        except EdgedError as error:
+            log.error("the old config goes on running, because of the new one: %s", error)  # noqa: TRY400 - a user's mistake has no traceback
+            raise
+        finally:
+            systemd.reloaded(in_words(self.stations))
+        log.info("reloaded: %s", in_words(self.stations))
+
+    async def _reload(self) -> None:
+        new = await asyncio.to_thread(plan, self.plan.file)
+        old = self.plan.config
+        for key in ("state_dir", "runtime_dir", "outbox"):
+            if getattr(new.config, key) != getattr(old, key):
+                way_out = "Put it back, or restart edged"
+                raise ConfigError("cannot change while edged runs", file=new.file, key=key, way_out=way_out)
+        elsewhere = (new.config.mqtt, new.config.gateway) != (old.mqtt, old.gateway)
+        voice = self._speak(new.config) if elsewhere else self._voice
+        posts = self._manned(new, voice)
+        for post in posts.values():
+            await asyncio.to_thread(post.station.open, later=new.pending)
+        # From here on nothing of the new config can be refused.
+        await self._replace([name for name in self._posts if name in posts or name not in new.config.sources])
+        if elsewhere:
+            await self._voice.link.stop(GOODBYE_S)
+            self._link_task.cancel()
+            self._voice, self._link_task = voice, self._group.create_task(voice.link.run(), name="mqtt")
+        self.plan = new
+        self._start(posts)
+
+    async def _replace(self, names: list[str]) -> None:
+        """End stations, and clear what they left at the broker: their successors say everything anew."""
+        await self._dismiss(names)
+        for name in names:
+            for topic in self._posts.pop(name).topics:
+                self._voice.link.forget(topic)

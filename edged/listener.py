@@ -1,0 +1,175 @@
+"""A listener: keeps one lane alive, and its trouble to itself.
+
+Each lane of a source has a listener with an inbox of its own, so that a model that hangs, dies or is slow costs its
+neighbours nothing. The inbox is bounded: when it is full the oldest chunk goes, is counted, and the stream counts as
+broken there, because no window may span a hole.
+
+    inbox ──chunk──▶ lane.hear in a worker thread (one hop a chunk) ──▶ decided(lane, decisions)
+      ▲ feed()                     │ WorkerLost
+                                   └──▶ failed ──back-off──▶ open again ──▶ running
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from edged.errors import ModelError, WorkerLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from edged.lane import Lane
+    from edged.records import Chunk, Event, ModelState
+
+INBOX_S = 2.0
+"""Audio that may wait for a lane."""
+RETRY_S = (0.2, 0.5, 1.0, 2.0)
+"""Waits between attempts to bring a model back; the last one is repeated, for ever, with jitter."""
+
+Result = TypeVar("Result")
+
+
+class Listener:
+    """Keeps one lane fed and alive.
+
+    Args:
+        name: ``<source>/<model>``.
+        open_lane: Opens the lane; blocking, called in a worker thread; raises ModelError or WorkerLost.
+        decided: Called on the loop with the lane and what it has just decided; also when nothing was.
+        changed: Called on the loop when the model starts, runs or fails, with plain words.
+        moved: Called on the loop after each chunk and each attempt at recovery: the watchdog's food.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        open_lane: Callable[[], Lane],
+        decided: Callable[[Lane, list[Event]], None],
+        changed: Callable[[ModelState, str], None],
+        moved: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.lane: Lane | None = None
+        self.dropped_s = 0.0
+        """Audio that went unclassified because the lane was slow or down, s."""
+        self._open = open_lane
+        self._decided, self._changed, self._moved = decided, changed, moved
+        self._inbox: deque[Chunk | None] = deque()
+        self._waiting_s = 0.0
+        self._broken = False
+        self._awake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._heir: Lane | None = None
+
+    def start(self) -> None:
+        """Open the lane now, blocking; a dead worker is left for `run` to bring back, a bad model raises ModelError."""
+        with contextlib.suppress(WorkerLost):
+            self.lane = self._open()
+
+    def feed(self, chunk: Chunk | None) -> None:
+        """Hand over a chunk, or None where the stream breaks; never blocks."""
+        self._inbox.append(chunk)
+        self._waiting_s += _seconds(chunk)
+        while self._waiting_s > INBOX_S:
+            lost = self._inbox.popleft()
+            self._waiting_s -= _seconds(lost)
+            self.dropped_s += _seconds(lost)
+            self._broken = True
+        self._idle.clear()
+        self._awake.set()
+
+    def swap(self, heir: Lane, open_lane: Callable[[], Lane]) -> None:
+        """Have another lane take over between two windows; from now on `open_lane` is the way to bring it back."""
+        self._open, self._heir = open_lane, heir
+        self._idle.clear()
+        self._awake.set()
+
+    async def drained(self) -> None:
+        """Wait until everything fed has been classified."""
+        await self._idle.wait()
+
+    async def run(self, pool: Executor) -> None:
+        """Listen for ever. Cancelled, it closes the lane."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self._revive(pool)
+                    failures = 0
+                    await self._listen(pool)
+                except (WorkerLost, ModelError) as error:
+                    self._fail(str(error))
+                    await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)] * random.uniform(0.75, 1.0))  # noqa: S311 - jitter
+                    failures += 1
+        finally:
+            for lane in (self.lane, self._heir):
+                if lane is not None:
+                    lane.close()
+
+    async def _revive(self, pool: Executor) -> None:
+        if self.lane is None:
+            self.lane = await _hop(pool, self._open)
+        self._changed("running", "")
+
+    async def _listen(self, pool: Executor) -> None:
+        while True:
+            if self._heir is not None:
+                self._succeed()
+            if not self._inbox:
+                self._idle.set()
+                self._awake.clear()
+                await self._awake.wait()
+                continue
+            lane, chunk = self.lane, self._take()
+            assert lane is not None  # noqa: S101 - _revive came before
+            events = await (_hop(pool, lane.finish) if chunk is None else _hop(pool, lane.hear, chunk))
+            self._decided(lane, events)
+            self._moved()
+
+    def _take(self) -> Chunk | None:
+        chunk = self._inbox.popleft()
+        self._waiting_s -= _seconds(chunk)
+        if chunk is not None and self._broken:
+            self._broken = False
+            return replace(chunk, fresh=True)
+        return chunk
+
+    def _succeed(self) -> None:
+        """Let the heir take over; between two hops nobody else is using either lane."""
+        old, self.lane, self._heir = self.lane, self._heir, None
+        assert self.lane is not None  # noqa: S101 - only called when there is an heir
+        if old is not None:
+            self._decided(old, old.resign())
+            old.succeed(self.lane)
+            old.close()
+        self._changed("running", "")
+
+    def _fail(self, why: str) -> None:
+        if self.lane is not None:
+            self._decided(self.lane, self.lane.resign())
+            self.lane.close()
+            self.lane = None
+        self._changed("failed", why)
+        self._moved()
+
+
+def _seconds(chunk: Chunk | None) -> float:
+    return 0.0 if chunk is None else len(chunk.samples) / chunk.rate_hz
+
+
+async def _hop(pool: Executor, call: Callable[..., Result], *args: object) -> Result:
+    """Run a blocking call in a worker thread; even when cancelled, wait it out: it is using the lane."""
+    future = asyncio.get_running_loop().run_in_executor(pool, call, *args)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise

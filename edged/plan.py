@@ -1,0 +1,187 @@
+"""A plan: what a config would run, with every model opened and looked at, and nothing started.
+
+`edged check` prints it, the daemon runs it, and `edged replay --config` borrows its models.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from edged import config as toml
+from edged import installed
+from edged.audio.microphone import Microphone
+from edged.audio.sources import CommandSource, FileSource
+from edged.classify.bundle import default_model, open_bundle
+from edged.classify.model import open_model
+from edged.errors import ConfigError, ModelError, WorkerLost
+from edged.lane import Lane
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edged.audio.sources import Source
+    from edged.classify.bundle import Bundle
+    from edged.classify.runtime import Kernels, Library
+
+DEFAULT_MODEL = "default"
+"""Name of the model that listens when the config names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would run."""
+
+    config: toml.Config
+    file: Path
+    """Where the config came from."""
+    models: dict[str, toml.Model]
+    """By name: those of the config, or the default one."""
+    bundles: dict[str, Bundle | WorkerLost]
+    """By the model's name; an `.eim` that was not asked, or did not answer, is left for its lane to bring up."""
+
+    @property
+    def library(self) -> Library | None:
+        """Which runtime the config asks for; None for the platform's own."""
+        library = self.config.runtime.library
+        return None if library == "auto" else library
+
+    @property
+    def lanes(self) -> list[tuple[str, str]]:
+        """(source, model) for each lane."""
+        return [
+            (source, name) for name, model in self.models.items() for source in model.sources or self.config.sources
+        ]
+
+    def key(self, source: str) -> object:
+        """Give all that shapes a source and its lanes: while it is equal, they need not be started anew."""
+        config = self.config
+        lanes = [(name, self.models[name], self._identity(name)) for heard, name in self.lanes if heard == source]
+        return (config.gateway, config.mqtt, config.runtime, config.sources[source], lanes)
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """Models that are not known to come up."""
+        return frozenset(name for name, bundle in self.bundles.items() if isinstance(bundle, WorkerLost))
+
+    def configured(self, model: str) -> Path:
+        """Tell which path the config names for a model, whatever is installed over it."""
+        return self.config.models[model].path if model in self.config.models else default_model().path
+
+    def with_model(self, name: str, path: Path) -> Plan:
+        """Make the same plan with another file for one model; raises ModelError or WorkerLost."""
+        model = self.models[name].model_copy(update={"path": path})
+        bundle = _bundle(name, model)
+        return replace(self, models=self.models | {name: model}, bundles=self.bundles | {name: bundle})
+
+    def open_lane(self, model: str) -> Lane:
+        """Open a model, and make a lane of it; raises ModelError or WorkerLost."""
+        bundle = self.bundles[model]
+        if isinstance(bundle, WorkerLost):
+            bundle = _bundle(model, self.models[model])
+        timeout_s = self.models[model].timeout_s
+        opened = open_model(bundle, library=self.library, kernels=self.config.runtime.kernels, timeout_s=timeout_s)
+        return Lane(bundle, opened)
+
+    def source(self, name: str) -> Source:
+        """Make one of the config's sources; it does nothing until it is listened to."""
+        match self.config.sources[name]:
+            case toml.Microphone() as mic:
+                return Microphone(mic.device, rate_hz=mic.rate_hz, channels=mic.channels, chunk_ms=mic.chunk_ms)
+            case toml.File() as file:
+                return FileSource(file.path, paced=file.paced, loop=file.loop)
+            case toml.Command() as program:
+                return CommandSource(program.command, rate_hz=program.rate_hz, channels=program.channels)
+            case unknown:
+                assert_never(unknown)
+
+    def _identity(self, model: str) -> str:
+        """Tell one content of a model's path from another."""
+        bundle = self.bundles[model]
+        return "" if isinstance(bundle, WorkerLost) else bundle.sha256
+
+
+def plan(file: Path, *, ask: bool = False) -> Plan:
+    """Read a config, and look at every model and recording that it names.
+
+    Args:
+        file: The config file.
+        ask: Start each `.eim` to ask what it is; otherwise that is left for its lane.
+
+    Raises:
+        UserError: The first mistake.
+    """
+    config = toml.load(file)
+    models = config.models or {DEFAULT_MODEL: toml.Model(path=default_model().path)}
+    for name, source in config.sources.items():
+        if isinstance(source, toml.File):
+            _there(source.path, file=file, key=f"sources.{name}.path")
+    bundles: dict[str, Bundle | WorkerLost] = {}
+    current = {}
+    for name, model in models.items():
+        path = installed.find(config.state_dir, name, configured=model.path)
+        _there(path, file=file, key=f"models.{name}.path")
+        current[name] = model.model_copy(update={"path": path})
+        bundles[name] = _asked(name, current[name], ask=ask)
+    return Plan(config=config, file=file, models=current, bundles=bundles)
+
+
+def _there(path: Path, *, file: Path, key: str) -> None:
+    if not path.exists():
+        way_out = "Name one that exists; a relative path counts from the folder of the config file"
+        raise ConfigError("there is no such file", file=file, key=key, value=str(path), way_out=way_out)
+
+
+def _asked(name: str, model: toml.Model, *, ask: bool) -> Bundle | WorkerLost:
+    if model.path.suffix == ".eim" and not ask:
+        if not os.access(model.path, os.X_OK):
+            raise ModelError("is not executable", file=model.path, way_out=f"Run chmod +x {model.path}")
+        return WorkerLost("not started yet")
+    try:
+        return _bundle(name, model)
+    except WorkerLost as lost:
+        return lost
+
+
+def _bundle(name: str, model: toml.Model) -> Bundle:
+    return open_bundle(
+        model.path,
+        name=name,
+        labels=model.labels_file or model.labels,
+        background=model.background,
+        front_end=None if model.front_end is None else model.front_end.model_dump(exclude_none=True),
+        window_frames=model.window_frames,
+        hop_frames=model.hop_frames,
+        hop_ms=model.hop_ms,
+        policy=model.policy.model_dump(exclude_none=True),
+        policies={label: special.model_dump(exclude_none=True) for label, special in model.policies.items()},
+    )
+
+
+def chosen(*, model: Path | None = None, config: Path | None = None) -> tuple[list[Bundle], Library | None, Kernels]:
+    """Find the models that a command means.
+
+    They are the one named, else all of the config named, else $EDGED_MODEL, else the first of the machine's config, else
+    the default one.
+
+    Returns:
+        Their bundles, and with which runtime and kernels to run them.
+
+    Raises:
+        UserError: There is no such model.
+        WorkerLost: An `.eim` that does not come up.
+    """
+    named = model or (None if config else os.environ.get("EDGED_MODEL"))
+    if named:
+        return [open_bundle(named)], None, "default"
+    file = toml.where(config)
+    if config is None and not file.exists():
+        return [default_model()], None, "default"
+    found = plan(file, ask=True)
+    bundles = [found.bundles[name] for name in found.models]
+    for bundle in bundles:
+        if isinstance(bundle, WorkerLost):
+            raise bundle
+    wanted = [bundle for bundle in bundles if not isinstance(bundle, WorkerLost)]
+    return wanted if config else wanted[:1], found.library, found.config.runtime.kernels

@@ -1,0 +1,91 @@
+"""How the daemon is: in one line of words, and in the numbers of the health message."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from edged import vitals
+from edged.messages import utc
+from edged.schemas import ModelHealth, MqttHealth, OutboxHealth, SourceHealth, Vitals
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from edged.mqtt import Link
+    from edged.outbox import Outbox
+    from edged.records import ModelState, SourceState
+    from edged.station import Health, Station
+
+HEARS = frozenset({"hearing", "ended"})
+
+
+def in_words(stations: Collection[Station]) -> str:
+    """Say how things stand in one line: ``hearing kitchen; deaf: cellar absent since 14:02 (no such device)``."""
+    hearing = [station.name for station in stations if station.health.state in HEARS]
+    deaf = [_trouble(station.name, station.health) for station in stations if station.health.state not in HEARS]
+    failed = [
+        _trouble(f"{name} on {station.name}", health)
+        for station in stations
+        for name, health in station.models.items()
+        if health.state == "failed"
+    ]
+    parts = (("hearing ", hearing), ("deaf: ", deaf), ("failed: ", failed))
+    return "; ".join(head + ", ".join(names) for head, names in parts if names)
+
+
+def _trouble(name: str, health: Health[SourceState] | Health[ModelState]) -> str:
+    since = datetime.fromtimestamp(health.since.utc_ns / 1e9).astimezone().strftime("%H:%M")
+    return f"{name} {health.state} since {since}" + (f" ({health.why})" if health.why else "")
+
+
+def measured(stations: Collection[Station], *, outbox: Outbox, link: Link, began_s: float) -> Vitals:
+    """Take the numbers of the health message.
+
+    Args:
+        stations: Everything that listens.
+        outbox: Where events wait.
+        link: The connection to the broker.
+        began_s: When the daemon began, by time.monotonic().
+    """
+    return Vitals(
+        uptime_s=round(time.monotonic() - began_s, 1),
+        temperature_c=vitals.temperature_c(),
+        throttled=vitals.throttled(),
+        load=vitals.load(),
+        rss_bytes=vitals.rss_bytes(),
+        outbox=OutboxHealth(
+            state=outbox.state,
+            depth=outbox.depth,
+            waiting=outbox.waiting,
+            lost=outbox.lost,
+            set_aside=None if outbox.set_aside is None else str(outbox.set_aside),
+        ),
+        mqtt=MqttHealth(
+            connected_since=None if link.connected_since is None else utc(link.connected_since.utc_ns),
+            reconnects=link.reconnects,
+            unheard=link.unheard,
+            unsendable=link.unsendable,
+        ),
+        sources={station.name: _source(station) for station in stations},
+        models={
+            listener.name: ModelHealth(
+                state=station.models[model].state,
+                windows=0 if listener.lane is None else listener.lane.windows,
+                dropped_s=round(listener.dropped_s, 3),
+            )
+            for station in stations
+            for model, listener in station.listeners.items()
+        },
+    )
+
+
+def _source(station: Station) -> SourceHealth:
+    ledger = station.source.ledger
+    return SourceHealth(
+        state=station.health.state,
+        heard_s=round(ledger.heard_s, 3),
+        missed_s=round(ledger.missed_s, 3),
+        dropped=ledger.dropped_chunks,
+    )
