@@ -17,12 +17,17 @@ from pydantic import ValidationError
 from edged import tables
 from edged.errors import ConfigError
 from edged.mistakes import Mistakes, mistakes, nearest
-from edged.tables import Config
+from edged.tables import Command, Config, File, FrontEnd, Microphone, Model, Mqtt, Policy, Source, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from edged.mistakes import Place
+
+__all__ = [
+    "Command", "Config", "File", "FrontEnd", "Microphone", "Model", "Mqtt", "Policy", "Source", "Tls",
+    "load", "schema", "where",
+]  # fmt: skip
 
 DEFAULT_PATH = Path("/etc/edged/edged.toml")
 TOPIC_LEVELS = ("state", "hearing")

@@ -1,0 +1,1 @@
+"""The control socket: what is said on it, who listens, who calls."""
