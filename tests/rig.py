@@ -8,19 +8,26 @@ and `pipe`, which delivers bit for bit what is written to its FIFO in real time.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING, Literal, Self
 
 import pytest
 
+from edged.records import Chunk
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from edged.audio.sources import Source
+    from edged.records import Condition
 
 ASOUND = """
 pcm.mic { type pulse device mic hint { show on description "rig microphone" } }
@@ -190,3 +197,55 @@ def pipe_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """A microphone that delivers bit for bit what is written to its FIFO."""
     with make_rig(tmp_path / "rig", monkeypatch, source="pipe") as made:
         yield made
+
+
+class Listening:
+    """Listens to a source in a loop of its own, in a thread, and keeps what it heard with the time at which it did."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.conditions: list[tuple[float, Condition]] = []
+        self.chunks: list[Chunk] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="listening")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._done.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive(), "listening does not end"
+
+    def wait_state(self, state: str, *, since_s: float, within_s: float) -> float:
+        """Wait until the source says that it is in a state; return how long after `since_s` (monotonic) it said so."""
+
+        def said() -> list[float]:
+            return [at for at, condition in tuple(self.conditions) if at >= since_s and condition.state == state]
+
+        wait_until(lambda: bool(said()), within_s=within_s, what=f"{state} is said; but {self.conditions[-3:]}")
+        return said()[0] - since_s
+
+    def wait_chunks(self, count: int, *, within_s: float = 5.0) -> list[Chunk]:
+        """Wait for so many more chunks and return them."""
+        start = len(self.chunks)
+        wait_until(lambda: len(self.chunks) >= start + count, within_s=within_s, what=f"{count} chunks come")
+        return self.chunks[start : start + count]
+
+    async def _run(self) -> None:
+        task = asyncio.create_task(self._listen())
+        while not self._done.is_set() and not task.done():
+            await asyncio.sleep(0.02)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def _listen(self) -> None:
+        async for heard in self.source.listen():
+            if isinstance(heard, Chunk):
+                self.chunks.append(heard)
+                del self.chunks[:-5000]
+            else:
+                self.conditions.append((time.monotonic(), heard))
+                del self.conditions[:-5000]

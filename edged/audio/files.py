@@ -87,7 +87,7 @@ def _open_wave(path: Path, stack: contextlib.ExitStack) -> AudioFile | None:
     """Open a WAV of 16-bit PCM; None if it is something else."""
     try:
         file = stack.enter_context(path.open("rb"))
-        wav = stack.enter_context(wave.open(file))
+        wav = stack.enter_context(wave.open(file))  # noqa: SIM115 - the stack closes it
     except OSError as error:
         raise AudioFileError(_why(error), file=path) from None
     except (wave.Error, EOFError):
