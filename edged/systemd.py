@@ -90,10 +90,11 @@ def journal_handler() -> logging.Handler | None:
     except ImportError:
         return None
 
-    def send_fields(message: str, **fields: Any) -> None:
-        send(message, **{name: value for name, value in fields.items() if _is_field(name)})
+    def send_fields(text: str, /, **fields: Any) -> None:
+        send(text, **{name: value for name, value in fields.items() if _is_field(name)})
 
     handler: logging.Handler = JournalHandler(SYSLOG_IDENTIFIER="edged", sender_function=send_fields)
+    handler.setFormatter(logging.Formatter("%(message)s"))  # level and logger are fields
     return handler
 
 

@@ -99,13 +99,13 @@ class ControlServer:
     def bind(self) -> None:
         """Take the socket's place in the file system; StateError when another daemon has it, or it cannot be had."""
         self._socket = bound(self.path)
+        self._place = self.path.lstat()
 
     async def run(self) -> None:
         """Serve until cancelled."""
         if self._socket is None:
             self.bind()
         assert self._socket is not None  # noqa: S101 - bind has just made it
-        ours = self.path.lstat()
         try:
             async with asyncio.TaskGroup() as peers:
                 await self._accept(peers, self._socket)
@@ -113,7 +113,7 @@ class ControlServer:
             self._socket.close()
             self._socket = None
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(self.path.lstat(), ours):
+                if os.path.samestat(self.path.lstat(), self._place):
                     self.path.unlink()
 
     async def _accept(self, peers: asyncio.TaskGroup, listening: socket.socket) -> None:
