@@ -103,10 +103,12 @@ class Inbox:
     def delete(self, numbers: Iterable[int]) -> None:
         """Put deletions in."""
         with self._wake:
-            if not self.deleted:
+            first = not self.deleted
+            if first:
                 self._delete_at = time.monotonic() + DELETE_AFTER_S
             self.deleted.update(numbers)
-            self._wake.notify()
+            if first or len(self.deleted) >= DELETE_AT:  # in between, waking the owner would only cost time
+                self._wake.notify()
 
     def close(self, *, by: float) -> None:
         """Let the owner finish what is here, until `by` (monotonic, s) at the latest."""
