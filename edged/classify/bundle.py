@@ -109,7 +109,7 @@ def open_bundle(
         hop_ms: The same in ms.
         policy: Fields of `edged.records.Policy` that are to be otherwise for every label.
         policies: The same by label; these go over `policy`.
-        name: What to call it; None for its own name.
+        name: What to call it, of letters, digits, _ and -; None for its own name.
 
     Raises:
         ModelError: It is missing, damaged, or not what is said about it.
@@ -226,7 +226,7 @@ def _wished(bundle: Bundle, wish: Wishes) -> Bundle:
         raise ModelError(what, file=bundle.path, key="hop", value=hop, way_out="Leave the hop out")
     return replace(
         bundle,
-        name=slug(wish.name) if wish.name else bundle.name,
+        name=wish.name or bundle.name,
         background=background,
         hop_frames=hop,
         policies=wish.over(reported, path=bundle.path),

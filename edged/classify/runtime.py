@@ -6,15 +6,18 @@ LiteRT everywhere else: its wheels begin where the other's end, but there is non
 trade memory for time. Measured by `packaging/bench_runtime.py` on x86-64, Python 3.11, NumPy 1.26.4, in fresh
 processes:
 
-                            tflite-runtime 2.14.0    LiteRT 2.1.6
-    installed                     7 MB                 46 MB, and 4 packages
-    import, beyond NumPy's    8 ms,  +3.0 MB         21 ms,  +9.0 MB      resident
-    okay_nabu, an invoke         21 µs                 10 µs
-    micro_speech                165 µs                 29 µs
-    MLPerf keywords             470 µs                 45 µs
+                            tflite-runtime 2.14.0     LiteRT 2.1.6
+    on disk                       7 MB                  53 MB, with what it needs
+    import, beyond NumPy's     6 ms, +3.1 MB          9 ms, +8.8 MB
+    a model, opened                +2.4 MB               +3.1 MB
+    okay_nabu, one window         16 µs                  3 µs
+    micro_speech                 154 µs                 15 µs
+    MLPerf keywords              447 µs                 24 µs
+    YAMNet                     8,743 µs                266 µs
 
-A wake word asks 33 times a second: 0.7 ms of CPU against 0.3 ms, both of them lost beside the 10 ms that hearing that
-second costs. The 6 MB are there all day, so memory decides; whoever runs a large model names `litert` in the config.
+A wake word is asked 33 times a second: 0.5 ms of CPU against 0.1 ms, and hearing that second costs 10. The 6 MB are
+there all day, so memory decides; whoever runs a YAMNet names `litert` in the config, where it exists. ARM is still to
+be measured.
 
 The libraries' default kernels differ in the last bits of int8 outputs; `Kernels` "reference" names TensorFlow's plain
 ones, which do not.
