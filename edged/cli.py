@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     _takes_json(replay)
     replay.set_defaults(command="replay")
 
+    _add_control(commands)
+    return parser
+
+
+def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that speak to the running daemon."""
     status = commands.add_parser("status", help="ask the running daemon how it is")
     _takes_config(status)
     _takes_json(status)
@@ -112,7 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("path", type=Path, help="a bundle, .json, .tflite or .eim")
     _takes_config(install)
     install.set_defaults(command="install")
-    return parser
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:

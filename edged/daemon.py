@@ -26,6 +26,7 @@ from edged.messages import Messages
 from edged.mqtt import Link, Tls
 from edged.outbox import Outbox
 from edged.plan import plan
+from edged.records import Publication
 from edged.report import in_words, measured
 from edged.station import Station, Surroundings
 from edged.verbs import verbs
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from edged.config import Config
     from edged.plan import Plan
-    from edged.records import Publication, Stored
+    from edged.records import Stored
     from edged.schemas import Vitals
 
 log = logging.getLogger(__name__)
@@ -138,9 +139,12 @@ class Daemon:
         systemd.stopping()
         log.info("stopping")
         await self._dismiss(list(self._posts))
-        await self._voice.link.stop(GOODBYE_S)
+        await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
         for task in (*keepers, self._link_task):
             task.cancel()
+
+    def _farewell(self) -> Publication:
+        return self._voice.messages.offline(reason="stopped", moment=clock.now())
 
     # What speaks and what listens.
 
@@ -291,7 +295,7 @@ class Daemon:
         # From here on nothing of the new config can be refused.
         await self._replace([name for name in self._posts if name in posts or name not in new.config.sources])
         if elsewhere:
-            await self._voice.link.stop(GOODBYE_S)
+            await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
             self._link_task.cancel()
             self._voice, self._link_task = voice, self._group.create_task(voice.link.run(), name="mqtt")
         self.plan = new
@@ -302,4 +306,4 @@ class Daemon:
         await self._dismiss(names)
         for name in names:
             for topic in self._posts.pop(name).topics:
-                self._voice.link.forget(topic)
+                self._voice.link.retain(Publication(topic=topic, payload=b"", retain=True))

@@ -71,6 +71,7 @@ class Lane:
         self._converter: Converter | None = None
         self._recent: deque[Pcm] = deque()
         self._origin = 0
+        self._stream_ns = 0
         self._heard = 0
         self._anchor = Anchor(0.0, 0)
 
@@ -124,7 +125,7 @@ class Lane:
         if same and self._converter is not None:
             heir._front_end, heir._windower, heir._converter = self._front_end, self._windower, self._converter
             heir._recent, heir._origin, heir._heard = self._recent, self._origin, self._heard
-            heir._anchor = self._anchor
+            heir._anchor, heir._stream_ns = self._anchor, self._stream_ns
 
     def close(self) -> None:
         """Release the model."""
@@ -137,6 +138,7 @@ class Lane:
         self._model.reset()
         self._recent.clear()
         self._origin = chunk.first
+        self._stream_ns = chunk.ended_ns - len(chunk.samples) * _NS // chunk.rate_hz
         self._heard = 0
 
     def _classify(self, samples: Pcm) -> list[Event]:
@@ -163,12 +165,11 @@ class Lane:
 
     def _event(self, decision: Decision) -> Event:
         at_s = decision.at / self.rate_hz
-        stream_ns = self._anchor.ended_ns - round(self._anchor.end_s * _NS)
         return Event(
             decision=decision,
             at_s=at_s,
-            at_ns=stream_ns + round(at_s * _NS),
-            stream_ns=stream_ns,
+            at_ns=self._anchor.ended_ns - round((self._anchor.end_s - at_s) * _NS),
+            stream_ns=self._stream_ns,
             level_dbfs=self._level_dbfs(decision.at),
         )
 

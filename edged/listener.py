@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 INBOX_S = 2.0
 """Audio that may wait for a lane."""
+DRAIN_S = 5.0
+"""Longest wait for what has been fed to be classified."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 """Waits between attempts to bring a model back; the last one is repeated, for ever, with jitter."""
 
@@ -93,8 +95,10 @@ class Listener:
         self._awake.set()
 
     async def drained(self) -> None:
-        """Wait until everything fed has been classified."""
-        await self._idle.wait()
+        """Wait until everything fed has been classified, but not for a model that is down."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._idle.wait()
 
     async def run(self, pool: Executor) -> None:
         """Listen for ever. Cancelled, it closes the lane."""

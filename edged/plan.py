@@ -162,8 +162,8 @@ def _bundle(name: str, model: toml.Model) -> Bundle:
 def chosen(*, model: Path | None = None, config: Path | None = None) -> tuple[list[Bundle], Library | None, Kernels]:
     """Find the models that a command means.
 
-    They are the one named, else all of the config named, else $EDGED_MODEL, else the first of the machine's config, else
-    the default one.
+    They are the one named, else all of the config named, else $EDGED_MODEL, else the first of the machine's config,
+    else the default one.
 
     Returns:
         Their bundles, and with which runtime and kernels to run them.

@@ -175,7 +175,7 @@ class SourceHealth(Described):
     missed_s: float
     """Time without audio, since start."""
     dropped: int
-    """Samples that came but were thrown away, since start."""
+    """Chunks that came but were thrown away because nobody took them in time, since start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +185,8 @@ class ModelHealth(Described):
     state: ModelState
     windows: int
     """Windows classified, since start."""
-    dropped: int
-    """Windows thrown away, since start."""
+    dropped_s: float
+    """Audio that the model did not hear because it was slow or down, since start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edged import clock
 from edged.listener import Listener
-from edged.pipeline import Reporter, road
+from edged.pipeline import road
+from edged.reporter import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -78,12 +79,14 @@ class Station:
         """Set once the source has been heard, or found absent and published so."""
         self.taps: set[Callable[[Chunk], None]] = set()
         self._around = around
+        self._reporters: list[Reporter] = []
         self.listeners = {model: self._listener(model, opening) for model, opening in lanes.items()}
 
     def _listener(self, model: str, opening: Callable[[], Lane]) -> Listener:
         around = self._around
         walker = f"{self.name}/{model}"
         reporter = Reporter(self.name, model, messages=around.messages, outbox=around.outbox, retain=around.retain)
+        self._reporters.append(reporter)
 
         def decided(lane: Lane, events: list[Event]) -> None:
             reporter.report(lane, events)
@@ -127,7 +130,10 @@ class Station:
         drains = [asyncio.create_task(listener.drained()) for listener in self.listeners.values()]
         if drains:
             await asyncio.wait(drains, timeout=DRAIN_S)
-        await _end(*drains)
+        settling = [asyncio.create_task(reporter.settled()) for reporter in self._reporters]
+        if settling:
+            await asyncio.wait(settling, timeout=DRAIN_S)
+        await _end(*drains, *settling)
 
     async def _listen(self) -> None:
         await road(self.source, tuple(self.listeners.values()), condition=self._condition, tapped=self._tapped)

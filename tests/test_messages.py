@@ -38,7 +38,7 @@ VITALS = Vitals(
     outbox=OutboxHealth(state="ok", depth=0, waiting=0, lost=0, set_aside=None),
     mqtt=MqttHealth(connected_since=None, reconnects=0, unheard=0, unsendable=0),
     sources={"usb-mic": SourceHealth(state="hearing", heard_s=3.0, missed_s=0.5, dropped=0)},
-    models={"usb-mic/alexa": ModelHealth(state="running", windows=100, dropped=0)},
+    models={"usb-mic/alexa": ModelHealth(state="running", windows=100, dropped_s=0.0)},
 )
 SCHEMAS = schemas()
 

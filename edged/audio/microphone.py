@@ -69,6 +69,7 @@ class Microphone:
         check_device(device)
         self.device = device
         self.ledger = Ledger()
+        self.waits = False
         self._command = child.listen_command(device, rate_hz=rate_hz, channels=channels, chunk_ms=chunk_ms)
         self._most_waiting = max(2, int(WAITING_S * 1000 / chunk_ms))
         self._silent_after_s = silent_after_s

@@ -31,6 +31,10 @@ CHUNK_MS = 64
 class Source(Protocol):
     """What the daemon can listen to."""
 
+    ledger: Ledger
+    waits: bool
+    """Whether it loses nothing when its listeners take their time: a file read as fast as it goes."""
+
     def listen(self) -> AsyncGenerator[Heard, None]:
         """Yield audio and news of it; live sources without end. Closing it ends whatever it started."""
         ...
@@ -53,6 +57,8 @@ class FileSource:
         self, path: str | Path, *, paced: bool = False, chunk_ms: int | None = None, loop: bool = False
     ) -> None:
         self.path = Path(path)
+        self.ledger = Ledger()
+        self.waits = not paced
         self._paced = paced
         self._loop = loop
         self._chunk_ms = chunk_ms or (CHUNK_MS if paced else REPLAY_CHUNK_MS)
@@ -83,6 +89,7 @@ class FileSource:
                 # From the beginning, not from the last chunk: oversleeping must not add up.
                 due_ns = began_ns + heard_ns if self._paced else time.monotonic_ns()
                 await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
+                self.ledger.heard_s += len(chunk.samples) / chunk.rate_hz
                 yield Chunk(chunk.samples, rate_hz=chunk.rate_hz, first=chunk.first, ended_ns=due_ns, fresh=chunk.fresh)
             began_ns += heard_ns
             if not self._loop:
@@ -118,6 +125,7 @@ class CommandSource:
         self.rate_hz = rate_hz
         self.channels = channels
         self.ledger = Ledger()
+        self.waits = False
         self._name = Path(self.argv[0]).name
         self._chunk_bytes = max(1, rate_hz * chunk_ms // 1000) * channels * 2
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
 import shutil
 import signal
 import socket
@@ -30,6 +32,8 @@ VOICES = ("en-us", "en-gb")
 PAUSE_S = 1.5
 START_S = 10.0
 """How long broker and daemon may take to come up."""
+POLL_S = 0.5
+READ_BYTES = 65536
 PATIENCE_S = 60.0
 """How long the whole sample may take."""
 
@@ -158,8 +162,8 @@ def _running(command: list[str], stdout: int | None = None) -> Iterator[subproce
 def _show(subscriber: IO[str], daemon: subprocess.Popen[str]) -> int:
     """Print what arrives; when the sample has been heard out stop the daemon, and go on until it has said goodbye."""
     events = 0
-    for line in subscriber:
-        topic, _, payload = line.rstrip("\n").partition(" ")
+    for line in _lines(subscriber, daemon):
+        topic, _, payload = line.partition(" ")
         print(f"  {topic}\n    {payload}", flush=True)
         events += topic.endswith("/event")
         state = json.loads(payload).get("state") if payload.startswith("{") else None
@@ -168,6 +172,21 @@ def _show(subscriber: IO[str], daemon: subprocess.Popen[str]) -> int:
         elif state == "offline":
             break
     return events
+
+
+def _lines(subscriber: IO[str], daemon: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield the subscriber's lines as they come, and give up when the daemon has."""
+    waiting = b""
+    while daemon.poll() is None or waiting:
+        if select.select([subscriber], [], [], POLL_S)[0]:
+            more = os.read(subscriber.fileno(), READ_BYTES)
+            if not more:
+                return
+            waiting += more
+            *lines, waiting = waiting.split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+        elif daemon.poll() is not None:
+            return
 
 
 def _answers(port: int) -> bool:

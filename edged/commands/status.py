@@ -1,0 +1,43 @@
+"""`edged status`: how the running daemon is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from edged.config import load
+from edged.control.client import call
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the daemon, and print its answer."""
+    told = call(load(arguments.config).control_socket, "status")
+    print(json.dumps(told, indent=2) if arguments.json else _in_words(told))
+    return 0
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    vitals = told["vitals"]
+    outbox, mqtt = vitals["outbox"], vitals["mqtt"]
+    lines = [
+        f"{told['gateway']}: {told['in_words']}",
+        (
+            f"edged {told['version']}, process {told['process']}, up {vitals['uptime_s']:.0f} s, "
+            f"{vitals['rss_bytes'] / 2**20:.0f} MiB, config {told['config']}"
+        ),
+        f"broker   {told['broker']}; {mqtt['reconnects']} reconnects, {mqtt['unheard']} events without a subscriber",
+        f"outbox   {outbox['state']}: {outbox['depth']} stored, {outbox['waiting']} waiting, {outbox['lost']} lost",
+    ]
+    lines += [
+        f"source   {name}: {source['state']}; heard {source['heard_s']:.0f} s, missed {source['missed_s']:.0f} s, "
+        f"{source['dropped']} chunks dropped"
+        for name, source in vitals["sources"].items()
+    ]
+    lines += [
+        f"model    {name}: {model['state']}; {model['windows']} windows, {model['dropped_s']:.1f} s not heard"
+        for name, model in vitals["models"].items()
+    ]
+    return "\n".join(lines)
