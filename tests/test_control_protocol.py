@@ -43,19 +43,19 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in itertools.pairwise(places)]
 
 
-def fed(pieces: list[bytes], max_bytes: int = 32) -> tuple[list[bytes], bool, bool]:
+def fed(pieces: list[bytes], max_bytes: int = 8) -> tuple[list[bytes], bool, bool]:
     lines = Lines(max_bytes)
     found = [line for piece in pieces for line in lines.feed(piece)]
     return found, lines.overlong, lines.torn
 
 
 @given(
-    st.lists(st.binary(max_size=40).map(lambda part: part.replace(b"\n", b"")), max_size=6),
+    st.lists(st.binary(max_size=12).map(lambda part: part.replace(b"\n", b"")), max_size=6),
     st.lists(st.integers(0, 300)),
 )
 def test_lines_are_the_same_however_they_are_cut(parts: list[bytes], cuts: list[int]) -> None:
     data = b"\n".join(parts)
-    bounded = next((number for number, part in enumerate(parts) if len(part) > 32), None)
+    bounded = next((number for number, part in enumerate(parts) if len(part) > 8), None)
     whole, last = (parts[:-1], parts[-1:]) if bounded is None else (parts[:bounded], [])
     expected = (whole, bounded is not None, bool(last and last[0]))
     assert fed(split(data, cuts)) == expected
@@ -63,9 +63,9 @@ def test_lines_are_the_same_however_they_are_cut(parts: list[bytes], cuts: list[
 
 
 def test_a_line_may_be_as_long_as_the_bound_and_no_longer() -> None:
-    assert fed([b"a" * 32 + b"\n"]) == ([b"a" * 32], False, False)
-    assert fed([b"a" * 32]) == ([], False, True)
-    assert fed([b"ok\n" + b"a" * 33, b"\nok\n"]) == ([b"ok"], True, False)
+    assert fed([b"a" * 8 + b"\n"]) == ([b"a" * 8], False, False)
+    assert fed([b"a" * 8]) == ([], False, True)
+    assert fed([b"ok\n" + b"a" * 9, b"\nok\n"]) == ([b"ok"], True, False)
 
 
 def test_a_stream_without_line_ends_holds_no_more_than_the_bound() -> None:

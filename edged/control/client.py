@@ -16,7 +16,7 @@ from edged.control.protocol import Done, Item, Lines, Refused, Request, encode, 
 from edged.errors import DaemonAway, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 READ_BYTES: Final = 64 * 1024
@@ -36,7 +36,9 @@ def call(path: Path, verb: str, /, *, deadline_s: float = 5.0, **args: object) -
     raise DaemonAway(f"the daemon at {path} hung up")
 
 
-def stream(path: Path, verb: str, /, *, silence_s: float = 10.0, **args: object) -> Iterator[dict[str, Any]]:
+def stream(
+    path: Path, verb: str, /, *, silence_s: float = 10.0, **args: object
+) -> Generator[dict[str, Any], None, None]:
     """Ask the daemon at this socket for a stream, and give the fields of each item as it comes.
 
     A ``dropped`` in an item says how many before it had no room. Closing the iterator ends the stream.
