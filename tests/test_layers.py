@@ -52,7 +52,8 @@ MAY = {
     "eventfile": BASE,
     "outbox": BASE + "eventfile inbox",
     "complaints": "errors",
-    "mqtt": BASE + "clock complaints messages outbox",
+    "connection": BASE + "complaints",
+    "mqtt": BASE + "clock complaints connection messages outbox",
     "control": BASE,
     "installed": "errors classify",
     # The road, from the lane up.
@@ -60,7 +61,8 @@ MAY = {
     "listener": BASE + "lane",
     "pipeline": BASE + "audio clock lane listener messages outbox",
     "replay": BASE + "audio classify lane",
-    "station": ROAD + "clock",
+    "reporter": ROAD + "clock",
+    "station": ROAD + "clock reporter",
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane tables",
     "report": ROAD + "clock mqtt schemas station vitals watch",
@@ -82,7 +84,7 @@ SOLE_IMPORTERS = {
     "ai_edge_litert": {"classify.runtime"},
     "edge_impulse_linux": {"classify.eim_worker"},
     "pymicro_features": {"features.micro"},
-    "paho": {"mqtt"},
+    "paho": {"connection"},
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
     "rich": {"progress"},
