@@ -59,17 +59,20 @@ class Listener:
     ) -> None:
         self.name = name
         self.lane: Lane | None = None
-        self.dropped_s = 0.0
-        """Audio that went unclassified because the lane was slow or down, s."""
         self._open = open_lane
         self._decided, self._changed, self._moved = decided, changed, moved
         self._inbox: deque[Chunk | None] = deque()
-        self._waiting_s = 0.0
+        self._waiting_ns = self._dropped_ns = 0
         self._broken = False
         self._awake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._heir: Lane | None = None
+
+    @property
+    def dropped_s(self) -> float:
+        """Audio that went unclassified because the lane was slow or down, s."""
+        return self._dropped_ns / 1e9
 
     def start(self) -> None:
         """Open the lane now, blocking; a dead worker is left for `run` to bring back, a bad model raises ModelError."""
@@ -79,11 +82,11 @@ class Listener:
     def feed(self, chunk: Chunk | None) -> None:
         """Hand over a chunk, or None where the stream breaks; never blocks."""
         self._inbox.append(chunk)
-        self._waiting_s += _seconds(chunk)
-        while self._waiting_s > INBOX_S:
+        self._waiting_ns += _length_ns(chunk)
+        while self._waiting_ns > INBOX_S * 1e9:
             lost = self._inbox.popleft()
-            self._waiting_s -= _seconds(lost)
-            self.dropped_s += _seconds(lost)
+            self._waiting_ns -= _length_ns(lost)
+            self._dropped_ns += _length_ns(lost)
             self._broken = True
         self._idle.clear()
         self._awake.set()
@@ -140,7 +143,7 @@ class Listener:
 
     def _take(self) -> Chunk | None:
         chunk = self._inbox.popleft()
-        self._waiting_s -= _seconds(chunk)
+        self._waiting_ns -= _length_ns(chunk)
         if chunk is not None and self._broken:
             self._broken = False
             return replace(chunk, fresh=True)
@@ -165,8 +168,9 @@ class Listener:
         self._moved()
 
 
-def _seconds(chunk: Chunk | None) -> float:
-    return 0.0 if chunk is None else len(chunk.samples) / chunk.rate_hz
+def _length_ns(chunk: Chunk | None) -> int:
+    """How much audio it is; in whole ns, so that adding and taking away leaves nothing over."""
+    return 0 if chunk is None else len(chunk.samples) * 1_000_000_000 // chunk.rate_hz
 
 
 async def _hop(pool: Executor, call: Callable[..., Result], *args: object) -> Result:

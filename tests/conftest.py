@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from speech import spoken
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -25,3 +26,10 @@ def shared() -> Path:
     """The folder of shared recordings and models; mark the test `shared` as well."""
     assert SHARED.is_dir(), f"CI must have the shared recordings at {SHARED}"
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def okay_nabu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording, 22,050 Hz, in which "okay nabu" is said twice: about 2 s and 4.5 s from its beginning."""
+    path = tmp_path_factory.mktemp("speech") / "okay nabu.wav"
+    return spoken(path, [("okay nabu", "en-us"), ("okay nabu", "en-gb")])

@@ -1,0 +1,256 @@
+"""A listener keeps its lane alive, drops what it cannot bear, and is no trouble to its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pytest
+
+from edged.classify.bundle import default_model
+from edged.classify.model import open_model
+from edged.errors import ModelError, WorkerLost
+from edged.lane import Lane
+from edged.listener import INBOX_S, Listener
+from edged.records import Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from edged.records import Event, ModelState
+
+CHUNK = 1600
+
+
+def chunk(number: int, *, fresh: bool = False) -> Chunk:
+    """A tenth of a second of silence."""
+    return Chunk(np.zeros((CHUNK, 1), np.int16), rate_hz=16000, first=number * CHUNK, ended_ns=0, fresh=fresh)
+
+
+class Ward:
+    """A lane that notes what it hears, and dies or waits as it is told."""
+
+    active: frozenset[str] = frozenset()
+
+    def __init__(self, *, dies_at: int | None = None, waits: threading.Event | None = None) -> None:
+        self.heard: list[tuple[int, bool]] = []
+        self.finished = self.resigned = self.closed = 0
+        self._dies_at, self._waits = dies_at, waits
+
+    def hear(self, chunk: Chunk) -> list[Event]:
+        if self._waits is not None:
+            self._waits.wait(10)
+        if len(self.heard) == self._dies_at:
+            raise WorkerLost("it died")
+        self.heard.append((chunk.first // CHUNK, chunk.fresh))
+        return []
+
+    def finish(self) -> list[Event]:
+        self.finished += 1
+        return []
+
+    def resign(self) -> list[Event]:
+        self.resigned += 1
+        return []
+
+    def succeed(self, heir: Ward) -> None:
+        heir.heard = [*self.heard, *heir.heard]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Log:
+    """What a listener said, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[str, str]] = []
+        self.moves = 0
+
+    def changed(self, state: ModelState, why: str) -> None:
+        self.states.append((state, why))
+
+    def moved(self) -> None:
+        self.moves += 1
+
+
+def listener(opening: Callable[[], Ward], log: Log | None = None) -> Listener:
+    log = log or Log()
+    return Listener(
+        "kitchen/wake",
+        open_lane=cast("Callable[[], Lane]", opening),
+        decided=lambda _lane, _events: None,
+        changed=log.changed,
+        moved=log.moved,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(*listeners: Listener) -> AsyncIterator[None]:
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [asyncio.create_task(one.run(pool)) for one in listeners]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(8):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+def test_hears_everything_in_order() -> None:
+    async def scenario() -> None:
+        ward, log = Ward(), Log()
+        one = listener(lambda: ward, log)
+        one.start()
+        async with running(one):
+            for number in range(10):
+                one.feed(chunk(number, fresh=number == 0))
+            await one.drained()
+        assert ward.heard == [(number, number == 0) for number in range(10)]
+        assert (log.moves, log.states, ward.closed) == (10, [("running", "")], 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_break_finishes_the_stream() -> None:
+    async def scenario() -> None:
+        ward = Ward()
+        one = listener(lambda: ward)
+        async with running(one):
+            one.feed(chunk(0))
+            one.feed(None)
+            await one.drained()
+        assert ward.finished == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_full_inbox_drops_the_oldest_and_says_so() -> None:
+    async def scenario() -> None:
+        ward = Ward()
+        one = listener(lambda: ward)
+        for number in range(50):
+            one.feed(chunk(number, fresh=number == 0))
+        kept = round(INBOX_S / 0.1)
+        assert one.dropped_s == pytest.approx(5.0 - INBOX_S)
+        async with running(one):
+            await one.drained()
+        assert ward.heard == [(number, number == 50 - kept) for number in range(50 - kept, 50)]
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_model_is_replaced_and_begins_anew() -> None:
+    async def scenario() -> None:
+        log = Log()
+        wards = [Ward(dies_at=2), Ward()]
+        left = iter(wards)
+
+        def opening() -> Ward:
+            if len(log.states) == 2:  # once dead, it does not come up at the first attempt
+                raise WorkerLost("not yet")
+            return next(left)
+
+        one = listener(opening, log)
+        async with running(one):
+            for number in range(4):
+                one.feed(chunk(number, fresh=number == 0))
+            await until(lambda: wards[1].heard != [])
+        assert [state for state, _ in log.states] == ["running", "failed", "failed", "running"]
+        assert log.states[1] == ("failed", "it died")
+        assert (wards[0].resigned, wards[0].closed) == (1, 1)
+        assert wards[1].heard[0] == (3, False)
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_never_comes_up_is_tried_for_ever() -> None:
+    async def scenario() -> None:
+        log = Log()
+
+        def opening() -> Ward:
+            raise WorkerLost("no")
+
+        one = listener(opening, log)
+        one.start()
+        assert one.lane is None
+        async with running(one):
+            await until(lambda: len(log.states) >= 3)
+        assert set(log.states) == {("failed", "no")}
+        assert log.moves >= 3  # each attempt is progress
+
+    asyncio.run(scenario())
+
+
+def test_a_bad_model_at_start_is_the_users_to_mend() -> None:
+    def opening() -> Ward:
+        raise ModelError("bad")
+
+    with pytest.raises(ModelError):
+        listener(opening).start()
+
+
+def test_a_hanging_lane_costs_its_neighbour_nothing() -> None:
+    async def scenario() -> None:
+        go = threading.Event()
+        slow, quick = Ward(waits=go), Ward()
+        one, other = listener(lambda: slow), listener(lambda: quick)
+        async with running(one, other):
+            for number in range(60):
+                for each in (one, other):
+                    each.feed(chunk(number, fresh=number == 0))
+                await until(lambda number=number: len(quick.heard) == number + 1)  # type: ignore[misc]
+            go.set()
+            await one.drained()
+        assert [number for number, _ in quick.heard] == list(range(60))
+        assert other.dropped_s == 0
+        assert one.dropped_s == pytest.approx(6.0 - INBOX_S - 0.1)  # and the one it was busy with
+
+    asyncio.run(scenario())
+
+
+def test_a_swap_falls_between_two_chunks() -> None:
+    async def scenario() -> None:
+        old, heir = Ward(), Ward()
+        one = listener(lambda: old)
+        async with running(one):
+            one.feed(chunk(0, fresh=True))
+            await one.drained()
+            one.swap(cast("Lane", heir), lambda: cast("Lane", heir))
+            one.feed(chunk(1))
+            await one.drained()
+            assert one.lane is cast("Lane", heir)
+        assert heir.heard == [(0, True), (1, False)]
+        assert (old.resigned, old.closed, heir.closed) == (1, 1, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_real_lane_runs_in_it() -> None:
+    async def scenario() -> None:
+        bundle = default_model()
+        one = Listener(
+            "kitchen/wake",
+            open_lane=lambda: Lane(bundle, open_model(bundle)),
+            decided=lambda _lane, _events: None,
+            changed=lambda _state, _why: None,
+            moved=lambda: None,
+        )
+        async with running(one):
+            for number in range(10):
+                one.feed(chunk(number, fresh=number == 0))
+            await one.drained()
+            assert one.lane is not None
+            assert one.lane.windows == (16000 - 480) // 160 // 3 + (1 if (16000 - 480) // 160 % 3 == 2 else 0)
+
+    asyncio.run(scenario())
