@@ -17,7 +17,7 @@ from pymicro_wakeword import MicroWakeWord
 from spoken import nabu_features
 
 from edged.classify.bundle import Bundle, default_model, open_bundle
-from edged.classify.flatbuffer import Damaged, read_outline
+from edged.classify.flatbuffer import Damaged, _check_model, _Reader, read_outline
 from edged.classify.model import open_model
 from edged.classify.runtime import Library, installed, open_interpreter
 from edged.classify.tflite import TfliteModel
@@ -26,7 +26,7 @@ from edged.features.frontend import open_front_end
 from edged.features.spec import LogMel, Micro, RawPcm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edged.records import Frames
@@ -211,6 +211,62 @@ def test_flipped_bytes_are_refused_or_run(flips: list[tuple[int, int]]) -> None:
         return
     assert outline.inputs
     assert outline.outputs
+
+
+def test_a_vector_longer_than_the_file_is_refused() -> None:
+    assert bytes(_Reader(b"\2\0\0\0ab")._vector(0, "B")) == b"ab"
+    with pytest.raises(Damaged, match="byte 7 is wanted of 6"):
+        _Reader(b"\3\0\0\0ab")._vector(0, "B")
+
+
+def test_a_table_before_the_file_is_refused() -> None:
+    # Python itself would read on from the end.
+    with pytest.raises(Damaged):
+        _Reader(b"\x7f\0\0\0\4\0\4\0")._vtable(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda model: model.update(subgraphs=[]), "it holds no graph"),
+        (lambda model: main(model).update(inputs=(9999,)), "its graph names tensor 9999"),
+        (lambda model: main(model).update(outputs=(-1,)), "its graph names tensor -1"),
+        (lambda model: main(model)["operators"][0].update(opcode=99), "an operator has number 99"),
+        (lambda model: main(model)["operators"][0].update(inputs=(-2,)), "an operator names tensor -2"),
+        (lambda model: main(model)["operators"][0].update(outputs=(9999,)), "an operator names tensor 9999"),
+        (lambda model: main(model)["tensors"][0].update(buffer=9999), "a tensor names buffer 9999"),
+        (lambda model: main(model)["tensors"][0].update(shape=(-7,)), r"has the shape \[-7\]"),
+        (lambda model: main(model)["tensors"][0].update(shape=(10**9,)), "is too large"),
+        (lambda model: constant(model).update(shape=(1, 2, 3, 5, 7)), "needs .* bytes, not"),
+        (lambda model: model["buffers"][0].update(offset=10**9), "its constants lie beyond its end"),
+        (lambda model: model["signatures"][0].update(subgraph=99), "a signature names a graph"),
+        (lambda model: model["signatures"][0]["inputs"][0].update(tensor=9999), "a signature names a tensor"),
+    ],
+)
+def test_a_number_that_points_at_nothing_is_refused(change: Callable[[dict[str, Any]], None], why: str) -> None:
+    model = _Reader(NABU.model).table(int.from_bytes(NABU.model[:4], "little"), "Model")
+    _check_model(model, size=len(NABU.model))
+    change(model)
+    with pytest.raises(Damaged, match=why):
+        _check_model(model, size=len(NABU.model))
+
+
+def test_a_file_whose_numbers_do_not_agree_is_refused() -> None:
+    model = _Reader(NABU.model).table(int.from_bytes(NABU.model[:4], "little"), "Model")
+    weights = bytes(model["buffers"][constant(model)["buffer"]]["data"])
+    at = NABU.model.index(len(weights).to_bytes(4, "little") + weights)
+    shorter = (len(weights) - 1).to_bytes(4, "little")
+    with pytest.raises(Damaged, match=f"needs {len(weights)} bytes, not {len(weights) - 1}"):
+        read_outline(NABU.model[:at] + shorter + NABU.model[at + 4 :])
+
+
+def main(model: dict[str, Any]) -> dict[str, Any]:
+    graph: dict[str, Any] = model["subgraphs"][0]
+    return graph
+
+
+def constant(model: dict[str, Any]) -> dict[str, Any]:
+    return next(tensor for tensor in main(model)["tensors"] if len(model["buffers"][tensor["buffer"]]["data"]))
 
 
 @given(st.binary(max_size=300))
