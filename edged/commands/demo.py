@@ -56,11 +56,11 @@ paced = true
 NEXT = """
 That was a private broker and a synthetic voice. With your own:
 
-  {edged} devices                       # which microphones there are
-  sudo mkdir -p /etc/edged && sudo cp packaging/edged.toml.example /etc/edged/edged.toml
-  sudo nano /etc/edged/edged.toml       # your microphone under [sources.…], your broker under [mqtt]
-  {edged} check                         # says what would run
-  sudo {edged} run
+  {edged} devices               # which microphones there are, and the line to paste
+  cp packaging/edged.toml.example edged.toml
+  nano edged.toml                           # your microphone under [sources.…], your broker under [mqtt]
+  {edged} check --config edged.toml   # says what would run
+  sudo {edged} run --config edged.toml
   mosquitto_sub -h YOUR-BROKER -t 'edged/#' -v
 """
 
@@ -202,9 +202,7 @@ def _free_port() -> int:
 
 
 def _command() -> str:
-    """How this very edged is typed."""
-    here = Path(sys.argv[0])
-    try:
-        return str(here.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return here.name
+    """How this very edged is typed from here."""
+    script = Path(sys.executable).with_name("edged")
+    here = Path.cwd()
+    return str(script.relative_to(here)) if script.is_relative_to(here) else str(script)

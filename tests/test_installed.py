@@ -1,0 +1,55 @@
+"""A model installed into the daemon outlives a restart, and gives way to a config that names another."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edged import installed
+from edged.classify.bundle import default_model, open_bundle
+from edged.errors import StateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_was_kept_is_found(tmp_path: Path) -> None:
+    configured = tmp_path / "old.json"
+    kept = installed.keep(tmp_path, "wake", default_model().path, configured=configured)
+    assert installed.find(tmp_path, "wake", configured=configured) == kept
+    assert open_bundle(kept).sha256 == default_model().sha256
+
+
+def test_another_path_in_the_config_counts_again(tmp_path: Path) -> None:
+    installed.keep(tmp_path, "wake", default_model().path, configured=tmp_path / "old.json")
+    other = tmp_path / "other.json"
+    assert installed.find(tmp_path, "wake", configured=other) == other
+
+
+def test_only_the_newest_is_kept(tmp_path: Path) -> None:
+    for _ in range(3):
+        kept = installed.keep(tmp_path, "wake", default_model().path, configured=tmp_path / "old.json")
+    assert [path.name for path in sorted((tmp_path / "models").iterdir())] == ["wake-3", "wake.json"]
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"replaces": 1}'])
+def test_a_damaged_note_is_no_note(tmp_path: Path, note: str) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "wake.json").write_text(note, encoding="utf-8")
+    assert installed.find(tmp_path, "wake", configured=tmp_path / "old") == tmp_path / "old"
+
+
+def test_a_failed_copy_leaves_what_was(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in (default_model().path, default_model().path.with_suffix(".tflite")):
+        shutil.copy(path, source)
+    configured = tmp_path / "old.json"
+    kept = installed.keep(tmp_path, "wake", source / "okay_nabu.json", configured=configured)
+    with pytest.raises(StateError, match="wake-2"):
+        installed.keep(tmp_path, "wake", source / "gone.tflite", configured=configured)
+    assert installed.find(tmp_path, "wake", configured=configured) == kept
+    assert not (tmp_path / "models" / "wake-2").exists()
