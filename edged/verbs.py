@@ -33,7 +33,7 @@ def verbs(daemon: Daemon) -> Mapping[str, Verb]:
     return {
         "status": Verb(partial(_status, daemon), "read"),
         "reload": Verb(partial(_reload, daemon), "write"),
-        "tap": Verb(partial(_tap, daemon), "read", frozenset({"source"})),
+        "tap": Verb(partial(_tap, daemon), "write", frozenset({"source"})),
         "install": Verb(partial(_install, daemon), "write", frozenset({"name", "path"})),
     }
 
