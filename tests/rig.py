@@ -2,18 +2,20 @@
 
 `Rig` is real all the way down (PortAudio, ALSA, libpulse, a sound server); only the air is missing. It can be
 unplugged, stalled (SIGSTOP) and killed. Two kinds of source: `sink`, a null sink's monitor, into which `play` plays;
-and `pipe`, which delivers bit for bit what is written to its FIFO in real time. A test module gets the fixtures by
-`pytest_plugins = ("rig",)`.
+and `pipe`, which delivers bit for bit what is written to its FIFO in real time. A test module gets the fixtures
+`rig` and `pipe_rig` by `pytest_plugins = ("rig_fixtures",)`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Literal, Self
@@ -23,7 +25,7 @@ import pytest
 from edged.records import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from edged.audio.sources import Source
@@ -42,6 +44,11 @@ def wait_until(true: Callable[[], bool], *, within_s: float, what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
         time.sleep(0.02)
+
+
+def report(measured: str) -> None:
+    """Show what a test has measured, in its output (`pytest -rP`)."""
+    sys.stdout.write(measured + "\n")
 
 
 class Rig:
@@ -185,20 +192,6 @@ def make_rig(folder: Path, monkeypatch: pytest.MonkeyPatch, **kwargs: object) ->
     return rig
 
 
-@pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    """A microphone, plugged in."""
-    with make_rig(tmp_path / "rig", monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def pipe_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    """A microphone that delivers bit for bit what is written to its FIFO."""
-    with make_rig(tmp_path / "rig", monkeypatch, source="pipe") as made:
-        yield made
-
-
 class Listening:
     """Listens to a source in a loop of its own, in a thread, and keeps what it heard with the time at which it did."""
 
@@ -206,15 +199,18 @@ class Listening:
         self.source = source
         self.conditions: list[tuple[float, Condition]] = []
         self.chunks: list[Chunk] = []
-        self._done = threading.Event()
+        self._stop: Callable[[], object] = bool
+        self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="listening")
 
     def __enter__(self) -> Self:
         self._thread.start()
+        assert self._started.wait(READY_S)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._done.set()
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._stop()
         self._thread.join(10)
         assert not self._thread.is_alive(), "listening does not end"
 
@@ -235,9 +231,8 @@ class Listening:
 
     async def _run(self) -> None:
         task = asyncio.create_task(self._listen())
-        while not self._done.is_set() and not task.done():
-            await asyncio.sleep(0.02)
-        task.cancel()
+        self._stop = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
+        self._started.set()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import wave
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,15 +17,17 @@ from edged.errors import AudioFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 SAMPLES = np.random.default_rng(7).integers(-20000, 20000, (5000, 2)).astype(np.int16)
 
 
-def read(path: Path, frames: int = 1024) -> np.ndarray:
+def read(path: Path, frames: int = 1024) -> NDArray[Any]:
     with open_audio(path) as file:
         return np.concatenate(list(file.blocks(frames)))
 
 
-def write_wave(path: Path, samples: np.ndarray = SAMPLES) -> Path:
+def write_wave(path: Path, samples: NDArray[Any] = SAMPLES) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(samples.shape[1])
         file.setsampwidth(2)

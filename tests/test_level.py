@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
 from edged.audio.level import Level, dbfs
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 RATE = 16000
 
 
-def feed(level: Level, samples: np.ndarray, *, chunk: int = 1024) -> list[str]:
+def feed(level: Level, samples: NDArray[Any], *, chunk: int = 1024) -> list[str]:
     column = samples.astype(np.int16).reshape(-1, 1)
     return [level.feed(column[at : at + chunk]) for at in range(0, len(column), chunk)]
 
 
-def noise(seconds: float, scale: float = 1000) -> np.ndarray:
+def noise(seconds: float, scale: float = 1000) -> NDArray[Any]:
     return np.random.default_rng(1).normal(0, scale, int(seconds * RATE)).clip(-32768, 32767)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from edged.audio.resample import Converter
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def sound(frames: int, channels: int, *, seed: int = 1) -> np.ndarray:
+
+def sound(frames: int, channels: int, *, seed: int = 1) -> NDArray[Any]:
     return np.random.default_rng(seed).integers(-32768, 32768, (frames, channels)).astype(np.int16)
 
 
-def cut(samples: np.ndarray, rng: random.Random) -> list[np.ndarray]:
+def cut(samples: NDArray[Any], rng: random.Random) -> list[NDArray[Any]]:
     pieces, at = [], 0
     while at < len(samples):
         step = rng.choice((1, 7, 160, 480, 1024, 4807))
@@ -27,7 +31,7 @@ def cut(samples: np.ndarray, rng: random.Random) -> list[np.ndarray]:
     return pieces
 
 
-def convert(converter: Converter, pieces: list[np.ndarray]) -> np.ndarray:
+def convert(converter: Converter, pieces: list[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([*(converter.push(piece) for piece in pieces), converter.flush()])
 
 
@@ -64,7 +68,7 @@ def test_the_right_shape_is_handed_on_untouched() -> None:
 
 
 def test_the_right_shape_needs_no_resampler() -> None:
-    code = "import sys; from edged.audio.resample import Converter; Converter(16000, 1); sys.exit('soxr' in sys.modules)"
+    code = "import sys; from edged.audio.resample import Converter as C; C(16000, 1); sys.exit('soxr' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -40,7 +40,7 @@ def test_any_cutting_gives_the_same_frames(sent: list[Frame], seed: int) -> None
 
 
 def test_an_unfinished_frame_is_not_given() -> None:
-    data = Frame("absent", "no such device".encode(), stamp_ns=1).encode()
+    data = Frame("absent", b"no such device", stamp_ns=1).encode()
     decoder = Decoder()
     assert decoder.feed(data[:-1]) == []
     assert decoder.feed(data[-1:])[0].text == "no such device"
@@ -62,6 +62,7 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_noise_gives_frames_or_is_refused_but_nothing_else(data: bytes) -> None:
     try:
-        Decoder().feed(data)
-    except ValueError as error:
-        assert "not a frame" in str(error)
+        frames = Decoder().feed(data)
+    except ValueError:
+        frames = []
+    assert all(frame.kind in KINDS for frame in frames)

@@ -110,7 +110,12 @@ class Recorder:
         with _capture(child.listen_command(self.device, **shape)) as output:
             decoder = wire.Decoder()
             while True:
-                for frame in decoder.feed(_read(output, within_s=PATIENCE_S)):
+                data = _read(output, within_s=PATIENCE_S)
+                try:
+                    frames = decoder.feed(data)
+                except ValueError as error:
+                    raise SourceLost(f"the capture process talked garbage: {error}") from error
+                for frame in frames:
                     if frame.kind == wire.AUDIO:
                         yield frame
                     elif frame.kind != wire.OPENED:
@@ -173,4 +178,5 @@ def _whole_file(path: Path) -> Generator[IO[bytes], None, None]:
         way_out = "Name a file in a folder that you may write to"
         raise UserError(f"it cannot be written ({error.strerror})", file=path, way_out=way_out) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it was renamed, or never made
+            partial.unlink()
