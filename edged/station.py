@@ -159,7 +159,8 @@ class Station:
             message = self._around.messages.source_state(self.name, condition, moment=self.health.since)
             self._around.retain(message)
             self._around.changed()
-        self.spoken.set()
+        if condition.state != "starting":
+            self.spoken.set()
 
     def _off_the_road(self) -> None:
         for walker in (self.name, *(listener.name for listener in self.listeners.values())):
