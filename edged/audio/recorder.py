@@ -11,8 +11,6 @@ import os
 import select
 import signal
 import subprocess
-import wave
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +18,12 @@ import numpy as np
 from edged.audio import child, wire
 from edged.audio.devices import check_device
 from edged.audio.resample import Converter
-from edged.errors import ConfigError, SourceLost, UserError
+from edged.audio.wav import write_wav
+from edged.errors import ConfigError, SourceLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
+    from pathlib import Path
     from typing import IO
 
     from edged.records import Pcm
@@ -70,22 +70,11 @@ class Recorder:
             SourceLost: There is no such microphone, it is in use, or the sound system hangs.
         """
         _check("length", length, least=1, most=24 * 3600 * 1000)
-        path = Path(path)
-        with _whole_file(path) as file, wave.open(file, "wb") as wav:
-            wav.setnchannels(self.channels)
-            wav.setsampwidth(2)
-            wav.setframerate(self.rate_hz)
-            written, wanted = 0, length * self.rate_hz // 1000
-            for samples in self._samples():
-                wav.writeframesraw(samples[: wanted - written].astype("<i2", copy=False).tobytes())
-                written = min(wanted, written + len(samples))
-                if progress is not None:
-                    progress(written * 1000 // self.rate_hz)
-                if written == wanted:
-                    break
-        return path
+        with contextlib.closing(self._samples()) as heard:
+            shape = {"rate_hz": self.rate_hz, "channels": self.channels, "length_ms": length}
+            return write_wav(path, heard, **shape, progress=progress)
 
-    def _samples(self) -> Iterator[Pcm]:
+    def _samples(self) -> Generator[Pcm, None, None]:
         """Yield what the device delivers, in the file's rate and channels, without end."""
         converter: Converter | None = None
         with contextlib.closing(self._frames()) as frames:
@@ -158,25 +147,3 @@ def _read(output: IO[bytes], *, within_s: float) -> bytes:
     if not (data := os.read(output.fileno(), READ_BYTES)):
         raise SourceLost("the capture process ended; is PyAudio installed?")
     return data
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Generator[IO[bytes], None, None]:
-    """Open a file that gets its name only when all went well.
-
-    Raises:
-        UserError: It cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        way_out = "Name a file in a folder that you may write to"
-        raise UserError(f"it cannot be written ({error.strerror})", file=path, way_out=way_out) from error
-    finally:
-        with contextlib.suppress(OSError):  # it was renamed, or never made
-            partial.unlink()
