@@ -17,6 +17,8 @@ class Waiting(Generic[T]):
         self._items: deque[T] = deque()
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def put(self, item: T) -> T | None:
         """Add the newest; return the oldest if it had to make room."""
@@ -38,18 +40,34 @@ class Waiting(Generic[T]):
             EOFError: Nothing will come.
         """
         if not self._items and not self._ended:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            self._deadline_s = loop.time() + timeout_s
+            if self._timer is None or self._timer.when() > self._deadline_s:
+                self._set_timer(loop)
             try:
-                async with asyncio.timeout(timeout_s):
-                    self._waiter = asyncio.get_running_loop().create_future()
-                    await self._waiter
-            except TimeoutError:
-                if not self._items and not self._ended:  # it may have come in the very turn in which time ran out
-                    raise
+                await self._waiter
             finally:
                 self._waiter = None
         if not self._items:
             raise EOFError
         return self._items.popleft()
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at the deadline when it may have come."""
+        # One timer a second, not one a chunk: `asyncio.timeout` would cost a tenth of all that listening costs here.
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._deadline_s, self._check, loop)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() >= self._deadline_s:
+            self._waiter.set_exception(TimeoutError())
+        else:
+            self._set_timer(loop)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
