@@ -63,11 +63,19 @@ class Listener:
         self._decided, self._changed, self._moved = decided, changed, moved
         self._inbox: deque[Chunk | None] = deque()
         self._waiting_ns = self._dropped_ns = 0
+        self._windows_before = 0
         self._broken = False
         self._awake = asyncio.Event()
+        self._down = False
         self._idle = asyncio.Event()
+        """Set while nobody need wait for this lane: all is classified, or the model is down."""
         self._idle.set()
         self._heir: Lane | None = None
+
+    @property
+    def windows(self) -> int:
+        """Windows classified, also by lanes that are lost."""
+        return self._windows_before + (0 if self.lane is None else self.lane.windows)
 
     @property
     def dropped_s(self) -> float:
@@ -88,7 +96,8 @@ class Listener:
             self._waiting_ns -= _length_ns(lost)
             self._dropped_ns += _length_ns(lost)
             self._broken = True
-        self._idle.clear()
+        if not self._down:
+            self._idle.clear()
         self._awake.set()
 
     def swap(self, heir: Lane, open_lane: Callable[[], Lane]) -> None:
@@ -124,6 +133,9 @@ class Listener:
     async def _revive(self, pool: Executor) -> None:
         if self.lane is None:
             self.lane = await _hop(pool, self._open)
+        self._down = False
+        if self._inbox:
+            self._idle.clear()
         self._changed("running", "")
 
     async def _listen(self, pool: Executor) -> None:
@@ -160,8 +172,11 @@ class Listener:
         self._changed("running", "")
 
     def _fail(self, why: str) -> None:
+        self._down = True
+        self._idle.set()
         if self.lane is not None:
             self._decided(self.lane, self.lane.resign())
+            self._windows_before += self.lane.windows
             self.lane.close()
             self.lane = None
         self._changed("failed", why)

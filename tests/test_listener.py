@@ -38,7 +38,7 @@ class Ward:
 
     def __init__(self, *, dies_at: int | None = None, waits: threading.Event | None = None) -> None:
         self.heard: list[tuple[int, bool]] = []
-        self.finished = self.resigned = self.closed = 0
+        self.finished = self.resigned = self.closed = self.windows = 0
         self._dies_at, self._waits = dies_at, waits
 
     def hear(self, chunk: Chunk) -> list[Event]:
@@ -47,6 +47,7 @@ class Ward:
         if len(self.heard) == self._dies_at:
             raise WorkerLost("it died")
         self.heard.append((chunk.first // CHUNK, chunk.fresh))
+        self.windows += 1
         return []
 
     def finish(self) -> list[Event]:
@@ -170,6 +171,7 @@ def test_a_dead_model_is_replaced_and_begins_anew() -> None:
         assert log.states[1] == ("failed", "it died")
         assert (wards[0].resigned, wards[0].closed) == (1, 1)
         assert wards[1].heard[0] == (3, False)
+        assert one.windows == 3  # those of the dead one count as well
 
     asyncio.run(scenario())
 
@@ -188,6 +190,23 @@ def test_a_model_that_never_comes_up_is_tried_for_ever() -> None:
             await until(lambda: len(log.states) >= 3)
         assert set(log.states) == {("failed", "no")}
         assert log.moves >= 3  # each attempt is progress
+
+    asyncio.run(scenario())
+
+
+def test_nobody_waits_for_a_model_that_is_down() -> None:
+    async def scenario() -> None:
+        log = Log()
+
+        def opening() -> Ward:
+            raise WorkerLost("no")
+
+        one = listener(opening, log)
+        async with running(one):
+            await until(lambda: bool(log.states))
+            one.feed(chunk(0, fresh=True))
+            async with asyncio.timeout(1):
+                await one.drained()
 
     asyncio.run(scenario())
 
