@@ -28,16 +28,23 @@ class Reporter:
         self._source, self._model = source, model
         self._messages, self._outbox, self._retain = messages, outbox, retain
         self._on: frozenset[str] = frozenset()
+        """Labels that are on, as of the last report."""
+        self._shown: frozenset[str] = frozenset()
+        """Labels that were said to be on."""
+        self._unsure: frozenset[str] = frozenset()
+        """Labels of which an earlier run or lane may have said anything."""
         self._commits = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def all_off(self, lane: Lane) -> None:
-        """Say OFF for every label that could be on: nothing is left over from an earlier run."""
-        self._on = frozenset()
-        self._say(lane, lane.bundle.policies, "OFF")
+        """Say OFF for every label that could be on, once all reported before is committed: nothing is left over."""
+        self._on, self._unsure = frozenset(), self._unsure | lane.bundle.policies.keys()
+        if not self._commits:
+            self._show(lane)
 
     def report(self, lane: Lane, events: Sequence[Event]) -> None:
         """Commit what was decided; nobody sees anything of it before it is committed."""
+        self._on = lane.active  # now, between two hops: after the commit the lane is already hearing on
         if events:
             drafts = [self._draft(lane, event) for event in events]
             self._commits += 1
@@ -60,11 +67,9 @@ class Reporter:
 
     def _show(self, lane: Lane) -> None:
         """Say which labels are on now, where that has changed."""
-        on = lane.active
-        if on != self._on:
-            self._say(lane, self._on - on, "OFF")
-            self._say(lane, on - self._on, "ON")
-            self._on = on
+        self._say(lane, (self._shown | self._unsure) - self._on, "OFF")
+        self._say(lane, self._on - (self._shown - self._unsure), "ON")
+        self._shown, self._unsure = self._on, frozenset()
 
     def _say(self, lane: Lane, labels: Iterable[str], state: Literal["ON", "OFF"]) -> None:
         for label in labels:
