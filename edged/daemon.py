@@ -27,7 +27,7 @@ from edged.mqtt import Link, Tls
 from edged.outbox import Outbox
 from edged.plan import plan
 from edged.records import Publication
-from edged.report import in_words, measured
+from edged.report import in_words, measured, model_healths
 from edged.station import Station, Surroundings
 from edged.verbs import verbs
 from edged.watch import Progress
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
     from edged.config import Config
     from edged.plan import Plan
-    from edged.records import Stored
+    from edged.records import ModelState, Stored
     from edged.schemas import Vitals
+    from edged.station import Health
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,10 @@ class Daemon:
     def __init__(self, first: Plan) -> None:
         self.plan = first
         self._posts: dict[str, Post] = {}
+        self.changing = asyncio.Lock()
+        """Held by whoever gives the daemon another plan."""
+        self._models: dict[str, Health[ModelState]] = {}
+        """How each model is, as last published."""
         self._stop, self._hup = asyncio.Event(), asyncio.Event()
         self._began_s = time.monotonic()
         self._progress = Progress()
@@ -204,6 +209,7 @@ class Daemon:
         for name, post in posts.items():
             task = self._group.create_task(post.station.run(), name=name)
             self._posts[name] = replace(post, task=task)
+        self._publish_models()
 
     async def _dismiss(self, names: list[str]) -> None:
         tasks = [task for name in names if (task := self._posts[name].task) is not None]
@@ -228,6 +234,19 @@ class Daemon:
 
     def _changed(self) -> None:
         systemd.status(in_words(self.stations))
+        self._publish_models()
+
+    def _publish_models(self) -> None:
+        """Say how each model is where that has changed, and clear what was said of those that are gone."""
+        now, said = model_healths(self.stations), self._models
+        for name, health in now.items():
+            if name not in said or (health.state, health.why) != (said[name].state, said[name].why):
+                message = self._voice.messages.model_state(name, health.state, why=health.why, moment=health.since)
+                self._voice.link.retain(message)
+        for name in said.keys() - now.keys():
+            gone = self._voice.messages.model_state(name, "starting", why="", moment=clock.now())
+            self._voice.link.retain(replace(gone, payload=b""))
+        self._models = now
 
     async def _ready(self) -> None:
         """READY once every source either hears or was found absent and published so."""
@@ -238,10 +257,12 @@ class Daemon:
 
     async def _report(self) -> None:
         while True:
-            every_s = self.plan.config.health.interval_s
-            message = self._voice.messages.health(self.vitals(), moment=clock.now(), every_s=every_s)
-            self._voice.link.retain(message)
-            await asyncio.sleep(every_s)
+            self._publish_health()
+            await asyncio.sleep(self.plan.config.health.interval_s)
+
+    def _publish_health(self) -> None:
+        every_s = self.plan.config.health.interval_s
+        self._voice.link.retain(self._voice.messages.health(self.vitals(), moment=clock.now(), every_s=every_s))
 
     def _moved(self, walker: str) -> None:
         """Note progress on the road; while nobody is stuck it feeds the watchdog, a few times in its interval."""
@@ -272,7 +293,8 @@ class Daemon:
         """Read the config again and run it; raises EdgedError, and then the old one is still running."""
         systemd.reloading()
         try:
-            await self._reload()
+            async with self.changing:
+                await self._reload()
         except EdgedError as error:
             log.error("the old config goes on running, because of the new one: %s", error)  # noqa: TRY400 - a user's mistake has no traceback
             raise
@@ -295,11 +317,13 @@ class Daemon:
         # From here on nothing of the new config can be refused.
         await self._replace([name for name in self._posts if name in posts or name not in new.config.sources])
         if elsewhere:
+            self._publish_models()
             await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
             self._link_task.cancel()
             self._voice, self._link_task = voice, self._group.create_task(voice.link.run(), name="mqtt")
         self.plan = new
         self._start(posts)
+        self._publish_health()
 
     async def _replace(self, names: list[str]) -> None:
         """End stations, and clear what they left at the broker: their successors say everything anew."""

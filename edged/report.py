@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from edged.station import Health, Station
 
 HEARS = frozenset({"hearing", "ended"})
+WORSE: dict[ModelState, int] = {"running": 0, "starting": 1, "failed": 2}
 
 
 def in_words(stations: Collection[Station]) -> str:
@@ -33,6 +35,17 @@ def in_words(stations: Collection[Station]) -> str:
     ]
     parts = (("hearing ", hearing), ("deaf: ", deaf), ("failed: ", failed))
     return "; ".join(head + ", ".join(names) for head, names in parts if names)
+
+
+def model_healths(stations: Collection[Station]) -> dict[str, Health[ModelState]]:
+    """Say how each model is: as it is where it is worst, for a model hears many sources and has one topic."""
+    found: dict[str, Health[ModelState]] = {}
+    for station in stations:
+        for name, health in station.models.items():
+            if name not in found or WORSE[health.state] > WORSE[found[name].state]:
+                why = f"on {station.name}: {health.why}" if health.why else ""
+                found[name] = replace(health, why=why)
+    return found
 
 
 def _trouble(name: str, health: Health[SourceState] | Health[ModelState]) -> str:
@@ -72,7 +85,7 @@ def measured(stations: Collection[Station], *, outbox: Outbox, link: Link, began
         models={
             listener.name: ModelHealth(
                 state=station.models[model].state,
-                windows=0 if listener.lane is None else listener.lane.windows,
+                windows=listener.windows,
                 dropped_s=round(listener.dropped_s, 3),
             )
             for station in stations

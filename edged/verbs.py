@@ -93,6 +93,11 @@ async def _tap(daemon: Daemon, request: Request, _peer: Peer) -> AsyncIterator[d
 async def _install(daemon: Daemon, request: Request, _peer: Peer) -> dict[str, Any]:
     """Give a model another file: looked at, opened beside the old one, kept, and swapped in between two windows."""
     name, path = request.text("name"), Path(request.text("path"))
+    async with daemon.changing:
+        return await _installed(daemon, name, path)
+
+
+async def _installed(daemon: Daemon, name: str, path: Path) -> dict[str, Any]:
     old = daemon.plan
     if name not in old.models:
         known = ", ".join(old.models)
