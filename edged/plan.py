@@ -19,6 +19,7 @@ from edged.errors import ConfigError, ModelError, WorkerLost
 from edged.lane import Lane
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edged.audio.sources import Source
@@ -40,6 +41,8 @@ class Plan:
     """By name: those of the config, or the default one."""
     bundles: dict[str, Bundle | WorkerLost]
     """By the model's name; an `.eim` that was not asked, or did not answer, is left for its lane to bring up."""
+    stamps: dict[str, tuple[int, int]]
+    """Of each `.eim`, by the model's name: size and time of change, which tell one content from another."""
 
     @property
     def library(self) -> Library | None:
@@ -73,7 +76,12 @@ class Plan:
         """Make the same plan with another file for one model; raises ModelError or WorkerLost."""
         model = self.models[name].model_copy(update={"path": path})
         bundle = _bundle(name, model)
-        return replace(self, models=self.models | {name: model}, bundles=self.bundles | {name: bundle})
+        return replace(
+            self,
+            models=self.models | {name: model},
+            bundles=self.bundles | {name: bundle},
+            stamps=self.stamps | _stamps({name: path}),
+        )
 
     def open_lane(self, model: str) -> Lane:
         """Open a model, and make a lane of it; raises ModelError or WorkerLost."""
@@ -96,10 +104,9 @@ class Plan:
             case unknown:
                 assert_never(unknown)
 
-    def _identity(self, model: str) -> str:
-        """Tell one content of a model's path from another."""
-        bundle = self.bundles[model]
-        return "" if isinstance(bundle, WorkerLost) else bundle.sha256
+    def _identity(self, model: str) -> object:
+        """Tell one content of a model's path from another; an `.eim` may not have been asked yet, and is never read."""
+        return self.stamps.get(model, self.bundles[model])
 
 
 def plan(file: Path, *, ask: bool = False) -> Plan:
@@ -124,7 +131,13 @@ def plan(file: Path, *, ask: bool = False) -> Plan:
         _there(path, file=file, key=f"models.{name}.path")
         current[name] = model.model_copy(update={"path": path})
         bundles[name] = _asked(name, current[name], ask=ask)
-    return Plan(config=config, file=file, models=current, bundles=bundles)
+    stamps = _stamps({name: model.path for name, model in current.items()})
+    return Plan(config=config, file=file, models=current, bundles=bundles, stamps=stamps)
+
+
+def _stamps(paths: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+    eims = {name: path.stat() for name, path in paths.items() if path.suffix == ".eim"}
+    return {name: (found.st_size, found.st_mtime_ns) for name, found in eims.items()}
 
 
 def _there(path: Path, *, file: Path, key: str) -> None:
