@@ -14,8 +14,9 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from edged.classify.archive import MANIFEST
 from edged.classify.microwakeword import read_wake_word
-from edged.errors import StateError
+from edged.errors import ModelError, StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +39,10 @@ def keep(state_dir: Path, name: str, source: Path, *, configured: Path) -> Path:
         StateError: It cannot be written.
     """
     models = state_dir / "models"
-    older = sorted(models.glob(f"{name}-*"))
-    folder = models / f"{name}-{1 + max((_number(path) for path in older), default=0)}"
+    if source.name == MANIFEST:
+        source = source.parent
+    older = [path for path in models.glob("*-*") if path.name.rpartition("-")[0] == name]
+    folder = models / f"{name}-{1 + max(map(_number, older), default=0)}"
     try:
         folder.mkdir(parents=True)
         copy = folder / source.name
@@ -53,6 +56,9 @@ def keep(state_dir: Path, name: str, source: Path, *, configured: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         what = f"the model cannot be kept: {(error.strerror or str(error)).lower()}"
         raise StateError(what, file=folder, way_out="Make room, or let edged write there") from None
+    except ModelError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     for path in older:
         shutil.rmtree(path, ignore_errors=True)
     return copy
