@@ -61,10 +61,13 @@ def test_what_came_while_the_loop_was_busy_is_no_timeout() -> None:
     async def scene() -> None:
         waiting: Waiting[int] = Waiting(most=2)
         loop = asyncio.get_running_loop()
+        troubles: list[object] = []
+        loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
         # Both are due in the same turn of the loop: what came counts.
         loop.call_later(0.02, waiting.put, 7)
         loop.call_later(0.01, time.sleep, 0.1)
         assert await waiting.get(timeout_s=0.05) == 7
+        assert not troubles
 
     asyncio.run(scene())
 
