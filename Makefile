@@ -15,5 +15,7 @@ test-all: setup ## the slow suites
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
 check: setup ## ruff, mypy, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -q tests/test_layers.py
+bench: setup ## what the whole road costs beside the bare loop: CPU, memory, start, latency; 5 minutes
+	@$(BIN)/python packaging/bench_road.py $(BENCH)
 clean:     ## remove what setup and the tools made in this folder
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
