@@ -7,11 +7,12 @@ pymicro-wakeword hears that stream as its documentation says, with its packaged 
 of its mean over its cutoff, and its time is the number of samples fed until then. edged hears the same samples as a WAV
 file by `edged replay --json`.
 
-Both do the same arithmetic up to the model. There, libraries differ: given the same int8 inputs, DEPTHWISE_CONV_2D alone
-gives other outputs, one step up, where its last rounding shift meets a tie of a negative number. TensorFlow's reference
-kernels, and tflite-runtime's own on x86-64, round such a tie away from zero; the optimised kernels of LiteRT and of
-pymicro-wakeword's library round it up (as ARM's NEON does, and the translation of that code to SSE, which TensorFlow
-takes where it is compiled for SSE 4.1). LiteRT's default, XNNPACK, is a third arithmetic. So edged is run on all of these:
+Both do the same arithmetic up to the model. There, libraries differ: given the same int8 inputs, DEPTHWISE_CONV_2D
+alone gives other outputs, one step up, where its last rounding shift meets a tie of a negative number. TensorFlow's
+reference kernels, and tflite-runtime's own on x86-64, round such a tie away from zero; the optimised kernels of LiteRT
+and of pymicro-wakeword's library round it up (as ARM's NEON does, and the translation of that code to SSE, which
+TensorFlow takes where it is compiled for SSE 4.1). LiteRT's default, XNNPACK, is a third arithmetic. So edged runs on
+all of these:
 
     tflite-runtime         as edged runs it on Python 3.11
     litert reference       TensorFlow's plain kernels
