@@ -53,16 +53,14 @@ path = "sample.wav"
 paced = true
 """
 
-NEXT = """
-That was a private broker and a synthetic voice. With your own:
-
-  {edged} devices               # which microphones there are, and the line to paste
-  cp packaging/edged.toml.example edged.toml
-  nano edged.toml                           # your microphone under [sources.…], your broker under [mqtt]
-  {edged} check --config edged.toml   # says what would run
-  sudo {edged} run --config edged.toml
-  mosquitto_sub -h YOUR-BROKER -t 'edged/#' -v
-"""
+NEXT = (
+    ("{edged} devices", "which microphones there are, and the line to paste"),
+    ("cp packaging/edged.toml.example edged.toml", ""),
+    ("nano edged.toml", "your microphone under [sources.…], your broker under [mqtt]"),
+    ("{edged} check --config edged.toml", "says what would run"),
+    ("sudo {edged} run --config edged.toml", "listens; Ctrl-C ends it"),
+    ("mosquitto_sub -h YOUR-BROKER -t 'edged/#' -v", "in another terminal: what it says"),
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,7 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not events:
         raise Unavailable("the demo's subscriber received no event")
     print(f"\n{events} events arrived.")
-    print(NEXT.format(edged=_command()))
+    print("\nThat was a private broker and a synthetic voice. With your own microphone and broker, type:\n")
+    for command, comment in NEXT:
+        typed = command.format(edged=_command())
+        print(f"  {typed:<46}{'# ' if comment else ''}{comment}".rstrip())
     return 0
 
 
