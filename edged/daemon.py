@@ -312,8 +312,13 @@ class Daemon:
         elsewhere = (new.config.mqtt, new.config.gateway) != (old.mqtt, old.gateway)
         voice = self._speak(new.config) if elsewhere else self._voice
         posts = self._manned(new, voice)
-        for post in posts.values():
-            await asyncio.to_thread(post.station.open, later=new.pending)
+        try:
+            for post in posts.values():
+                await asyncio.to_thread(post.station.open, later=new.pending)
+        except EdgedError:
+            for post in posts.values():
+                post.station.close()
+            raise
         # From here on nothing of the new config can be refused.
         await self._replace([name for name in self._posts if name in posts or name not in new.config.sources])
         if elsewhere:

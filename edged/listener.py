@@ -126,9 +126,13 @@ class Listener:
                     await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)] * random.uniform(0.75, 1.0))  # noqa: S311 - jitter
                     failures += 1
         finally:
-            for lane in (self.lane, self._heir):
-                if lane is not None:
-                    lane.close()
+            self.close()
+
+    def close(self) -> None:
+        """Close the model; `run` does it at its end."""
+        for lane in (self.lane, self._heir):
+            if lane is not None:
+                lane.close()
 
     async def _revive(self, pool: Executor) -> None:
         if self.lane is None:

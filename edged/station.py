@@ -105,6 +105,11 @@ class Station:
             if model not in later:
                 listener.start()
 
+    def close(self) -> None:
+        """Close what `open` opened, for a station that shall not run after all."""
+        for listener in self.listeners.values():
+            listener.close()
+
     async def run(self) -> None:
         """Listen until cancelled; then classify what was still heard, within `DRAIN_S`, and close the models."""
         listening = asyncio.create_task(self._listen(), name=self.name)
