@@ -79,12 +79,12 @@ def unreachable(target: Target, error: OSError | ValueError) -> str:
 
 def refused(target: Target, code: int, words: str) -> str:
     """Say why the broker did not accept us."""
-    who = f"user {target.username!r}" if target.username is not None else "a client without user name"
+    who = "a client without user name" if target.username is None else f"user {target.username!r}"
     match code:
         case Reason.BAD_PASSWORD:
             return f"{target} refuses the password of {who}"
         case Reason.NOT_AUTHORISED:
-            return f"{target} does not let {who} in (not authorised)"
+            return f"{target} does not let {who} in: the password is wrong, or it is not authorised"
         case Reason.BAD_CLIENT_ID:
             return f"{target} does not accept the client id {target.client_id!r}"
         case _:
@@ -93,8 +93,8 @@ def refused(target: Target, code: int, words: str) -> str:
 
 def silent(target: Target) -> str:
     """Say that something answers there, but not as a broker."""
-    hint = "is it an MQTT broker?" if target.tls else "is it an MQTT broker, and one without TLS?"
-    return f"{target} takes the connection and then says nothing that is MQTT; {hint}"
+    doubt = "does it want a client certificate?" if target.tls else "does it want TLS?"
+    return f"{target} takes the connection and then says nothing that is MQTT; is it a broker, and {doubt}"
 
 
 def lost(target: Target, code: int, words: str) -> str:
@@ -102,6 +102,11 @@ def lost(target: Target, code: int, words: str) -> str:
     if code == Reason.TAKEN_OVER:
         return f"{target}: another client connected as {target.client_id!r} and took our place"
     return f"the connection to {target} is lost ({words})"
+
+
+def short_lived(target: Target, why: object) -> str:
+    """Say that one connection after the other is lost, and what that often means."""
+    return f"{why}, like others just before; does another client use the id {target.client_id!r}?"
 
 
 def _certificate(target: Target, error: ssl.SSLCertVerificationError) -> str:

@@ -158,6 +158,8 @@ class Dialler:
             client.connect(*where, clean_start=False, properties=session)  # a session taken up again delays the will
         else:
             client.connect(*where)
+        if client.socket() is None:  # paho reports what ends a connection while CONNECT is written in no other way
+            raise ConnectionResetError
         return client
 
 

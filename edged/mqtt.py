@@ -25,7 +25,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from edged import clock
+from edged import clock, complaints
 from edged.complaints import Reason, Target
 from edged.connection import Dialler, Tls
 from edged.errors import BrokerAway, StorageFull
@@ -50,6 +50,8 @@ RETAINED_CAP = 20_000
 KEEPALIVE_S = 30
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 5.0
 STEADY_S = 10.0
+SUSPICIOUS = 4
+"""Connections in a row that did not hold `STEADY_S`."""
 STORAGE_RETRY_S = 1.0
 FAREWELL_S = 1.0
 """Of the time for stopping, so much is kept for saying offline."""
@@ -122,6 +124,7 @@ class Link:
         self._leaving: _Leaving | None = None
         self._task: asyncio.Task[Any] | None = None
         self._backoff, self._patience = _Backoff(), _Backoff()
+        self._short_lived = 0
         self._said: set[str] = set()
 
     @property
@@ -148,7 +151,8 @@ class Link:
             try:
                 await self._serve(await self._dialler.dial())
             except BrokerAway as away:
-                self._complain(str(away))
+                suspicious = self._short_lived >= SUSPICIOUS
+                self._complain(complaints.short_lived(self._target, away) if suspicious else str(away))
                 await asyncio.sleep(self._backoff.next())
 
     async def stop(self, timeout_s: float, *, farewell: Publication) -> None:
@@ -179,7 +183,6 @@ class Link:
     def _came(self, connection: Connection) -> None:
         self.state, self.why, self.connected_since = "connected", "", clock.now()
         self.connections += 1
-        self._said.clear()
         log.info("connected to %s by MQTT %s", self._target, "5" if connection.v5 else "3.1.1")
         said_first = {publication.topic: publication for publication in self._announce()}
         self._retained = said_first | {topic: said for topic, said in self._retained.items() if topic not in said_first}
@@ -189,8 +192,11 @@ class Link:
 
     def _went(self, connection: Connection) -> None:
         connection.drop()
+        self._short_lived += 1
         if self.connected_since is not None and _held_s(self.connected_since) >= STEADY_S:
+            self._short_lived = 0
             self._backoff.reset()
+            self._said.clear()
         self.state, self.connected_since = "away", None
         self._flying.clear()
         self._ready.clear()

@@ -309,6 +309,7 @@ class OldBroker:
         self.versions: list[int] = []
         """Of each CONNECT, in order."""
         self.published: list[bytes] = []
+        self._clients: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -316,11 +317,19 @@ class OldBroker:
 
     def __exit__(self, *_: object) -> None:
         self._listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Break every connection."""
+        for client in self._clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self._clients.append(client)
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The link against real brokers: away, restarting, refusing, with wrong certificates, or old."""
+"""The link against real brokers: away, restarting, refusing, forgetting, and not listening."""
 
 from __future__ import annotations
 
@@ -10,110 +10,38 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from broker import WITHIN_S, Broker, OldBroker, Proxy, free_port
+from broker import Broker, Proxy, free_port
+from links import (
+    EVENTS,
+    FAREWELL,
+    STATUS,
+    WILL,
+    connections,
+    deliver,
+    drafts,
+    eventually,
+    first_arrivals,
+    link_to,
+    more_came,
+    numbers,
+    run,
+    running,
+    state,
+)
 
 from edged.connection import IN_FLIGHT
 from edged.mqtt import Link
-from edged.outbox import Outbox
-from edged.records import Draft, Publication, Stored
+from edged.records import Draft, Publication
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from broker import Subscriber
 
-    from broker import Message, Subscriber
+    from edged.outbox import Outbox
 
-EVENTS = "edged/k/sound/mic/m/event"
-STATUS = "edged/k/status"
-ONLINE = Publication(topic=STATUS, payload=b"online", retain=True)
-WILL = Publication(topic=STATUS, payload=b"offline: connection lost", retain=True)
-FAREWELL = Publication(topic=STATUS, payload=b"offline: stopped", retain=True)
-
-
-def state(topic: str, payload: str) -> Publication:
-    return Publication(topic=f"edged/k/{topic}", payload=payload.encode(), retain=True)
-
-
-def drafts(numbers: range, topic: str = EVENTS) -> list[Draft]:
-    return [Draft(stream="mic/m", topic=topic, body=str(number).encode()) for number in numbers]
-
-
-def deliver(stored: Stored) -> Publication:
-    """Stand where Messages.deliver stands: the id, then what the test put in."""
-    if stored.body == b"damaged":
-        raise ValueError("no JSON object")
-    return Publication(
-        topic=stored.topic, payload=b"%d:%b" % (stored.number, stored.body), properties=(("id", str(stored.number)),)
-    )
-
-
-def numbers(messages: list[Message], topic: str = EVENTS) -> list[int]:
-    return [int(message.payload.split(b":")[1]) for message in messages if message.topic == topic]
-
-
-def first_arrivals(messages: list[Message], topic: str = EVENTS) -> list[int]:
-    return list(dict.fromkeys(numbers(messages, topic)))
-
-
-async def eventually(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
-    """Wait until it is true, while the loop goes on."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - most of what is waited for happens in other processes
-            await asyncio.sleep(0.01)
-
-
-async def heard(subscriber: Subscriber, number: int) -> None:
-    await eventually(lambda: number in numbers(subscriber.messages))
-
-
-async def connections(link: Link, count: int) -> None:
-    await eventually(lambda: link.connections >= count and link.state == "connected")
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    made = Outbox.open(tmp_path / "outbox.sqlite")
-    yield made
-    made.close(timeout_s=1)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Come back almost at once: for tests of many breaks."""
-    monkeypatch.setattr("edged.mqtt.FIRST_RETRY_S", 0.02)
-    monkeypatch.setattr("edged.mqtt.LAST_RETRY_S", 0.02)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as made:
-        yield made
-
-
-def link_to(broker: Broker | Proxy | OldBroker, outbox: Outbox, **more: Any) -> Link:
-    options: dict[str, Any] = {"host": broker.host, "port": broker.port, "client_id": "edged-k", "outbox": outbox}
-    options |= {"deliver": deliver, "will": WILL, "announce": lambda: [ONLINE]}
-    return Link(**options | more)
-
-
-@contextlib.asynccontextmanager
-async def running(link: Link) -> AsyncIterator[Link]:
-    """Run a link until the block ends, and then end it without a word."""
-    task = asyncio.create_task(link.run())
-    try:
-        yield link
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
-
+pytest_plugins = ("link_fixtures",)
 
 # --- delivery ---
 
@@ -166,7 +94,7 @@ def test_pubacks_lost_on_the_way_make_duplicates_not_gaps(broker: Broker, outbox
                 await connections(link, cut + 1)
                 proxy.deaf = cut % 2 == 0
                 outbox.offer(*drafts(range(cut * 20, cut * 20 + 20)))
-                await heard(subscriber, cut * 20 + 10)
+                await more_came(subscriber)
                 proxy.cut()
                 proxy.deaf = False
             await eventually(lambda: outbox.depth + outbox.waiting == 0)
@@ -235,7 +163,7 @@ def test_what_the_broker_refuses_for_now_is_kept_and_sent_later(
     async def test(strict: Broker) -> None:
         async with running(link_to(strict, outbox)) as link:
             await outbox.put(drafts(range(30)))
-            await eventually(lambda: "refuses" in link.why)
+            await eventually(lambda: "refuses events" in link.why)
             assert EVENTS in link.why
             assert "Not authorized" in link.why
             await outbox.put(drafts(range(30, 60)))
