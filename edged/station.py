@@ -83,8 +83,7 @@ class Station:
         self.listeners = {model: self._listener(model, opening) for model, opening in lanes.items()}
 
     def _listener(self, model: str, opening: Callable[[], Lane]) -> Listener:
-        around = self._around
-        walker = f"{self.name}/{model}"
+        around, walker = self._around, f"{self.name}/{model}"
         reporter = Reporter(self.name, model, messages=around.messages, outbox=around.outbox, retain=around.retain)
         self._reporters.append(reporter)
 
@@ -97,7 +96,7 @@ class Station:
                 reporter.all_off(lane)
             self._model_changed(model, state, why)
 
-        return Listener(walker, open_lane=opening, decided=decided, changed=changed, moved=lambda: around.moved(walker))
+        return Listener(walker, open_lane=opening, decided=decided, changed=changed, moved=lambda: self._moved(walker))
 
     def open(self, *, later: Container[str] = ()) -> None:
         """Open every model but those that may come later, blocking and silent; raises ModelError for a bad one."""
@@ -112,6 +111,8 @@ class Station:
 
     async def run(self) -> None:
         """Listen until cancelled; then classify what was still heard, within `DRAIN_S`, and close the models."""
+        for walker in self._walkers():
+            self._moved(walker)
         listening = asyncio.create_task(self._listen(), name=self.name)
         lanes = [
             asyncio.create_task(listener.run(self._around.pool), name=listener.name)
@@ -144,14 +145,13 @@ class Station:
         await road(self.source, tuple(self.listeners.values()), condition=self._condition, tapped=self._tapped)
 
     def _tapped(self, chunk: Chunk) -> None:
+        self._moved(self.name)
         for tap in tuple(self.taps):
             tap(chunk)
 
     def _condition(self, condition: Condition) -> None:
         """Publish how the source is when that changes; every word from it is progress, or an attempt at it."""
-        self._around.moved(self.name)
-        for listener in self.listeners.values():
-            self._around.moved(listener.name)
+        self._moved(self.name)
         if condition.state == "ended":
             self._off_the_road()
         if (condition.state, condition.why) != (self.health.state, self.health.why):
@@ -167,9 +167,17 @@ class Station:
         if condition.state != "starting":
             self.spoken.set()
 
+    def _moved(self, walker: str) -> None:
+        """Note progress, but not once the source has come to its end: a model brought back then has nothing to hear."""
+        if self.health.state != "ended":
+            self._around.moved(walker)
+
     def _off_the_road(self) -> None:
-        for walker in (self.name, *(listener.name for listener in self.listeners.values())):
+        for walker in self._walkers():
             self._around.left(walker)
+
+    def _walkers(self) -> list[str]:
+        return [self.name, *(listener.name for listener in self.listeners.values())]
 
     def _model_changed(self, model: str, state: ModelState, why: str) -> None:
         if (state, why) == (self.models[model].state, self.models[model].why):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-DEADLINE_S = 10.0
-"""A walker must move so often: a chunk comes every 64 ms, an attempt at recovery every 2 s at most."""
+DEADLINE_S = 12.0
+"""A walker must move so often. A chunk comes every 64 ms; an attempt to hear a microphone is over in 4 s, one to hear a
+command, back-off and all, in 10."""
 
 
 @dataclass(slots=True)
