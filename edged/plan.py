@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from edged import config as toml
 from edged import installed
+from edged.audio.files import open_audio
 from edged.audio.microphone import Microphone
 from edged.audio.sources import CommandSource, FileSource
 from edged.classify.bundle import default_model, open_bundle
 from edged.classify.model import open_model
-from edged.errors import ConfigError, ModelError, WorkerLost
+from edged.errors import AudioFileError, ConfigError, ModelError, WorkerLost
 from edged.lane import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from edged.audio.sources import Source
     from edged.classify.bundle import Bundle
@@ -75,7 +76,7 @@ class Plan:
     def with_model(self, name: str, path: Path) -> Plan:
         """Make the same plan with another file for one model; raises ModelError or WorkerLost."""
         model = self.models[name].model_copy(update={"path": path})
-        bundle = _bundle(name, model)
+        bundle = _bundle(name, model, file=self.file)
         return replace(
             self,
             models=self.models | {name: model},
@@ -87,7 +88,7 @@ class Plan:
         """Open a model, and make a lane of it; raises ModelError or WorkerLost."""
         bundle = self.bundles[model]
         if isinstance(bundle, WorkerLost):
-            bundle = _bundle(model, self.models[model])
+            bundle = _bundle(model, self.models[model], file=self.file)
         timeout_s = self.models[model].timeout_s
         opened = open_model(bundle, library=self.library, kernels=self.config.runtime.kernels, timeout_s=timeout_s)
         return Lane(bundle, opened)
@@ -124,13 +125,16 @@ def plan(file: Path, *, ask: bool = False) -> Plan:
     for name, source in config.sources.items():
         if isinstance(source, toml.File):
             _there(source.path, file=file, key=f"sources.{name}.path")
+            _audible(source.path, file=file, key=f"sources.{name}.path")
     bundles: dict[str, Bundle | WorkerLost] = {}
     current = {}
     for name, model in models.items():
         path = installed.find(config.state_dir, name, configured=model.path)
         _there(path, file=file, key=f"models.{name}.path")
+        if model.labels_file is not None:
+            _there(model.labels_file, file=file, key=f"models.{name}.labels_file")
         current[name] = model.model_copy(update={"path": path})
-        bundles[name] = _asked(name, current[name], ask=ask)
+        bundles[name] = _asked(name, current[name], file=file, ask=ask)
     stamps = _stamps({name: model.path for name, model in current.items()})
     return Plan(config=config, file=file, models=current, bundles=bundles, stamps=stamps)
 
@@ -146,18 +150,26 @@ def _there(path: Path, *, file: Path, key: str) -> None:
         raise ConfigError("there is no such file", file=file, key=key, value=str(path), way_out=way_out)
 
 
-def _asked(name: str, model: toml.Model, *, ask: bool) -> Bundle | WorkerLost:
+def _audible(path: Path, *, file: Path, key: str) -> None:
+    try:
+        with open_audio(path):
+            pass
+    except AudioFileError as wrong:
+        raise ConfigError(wrong.what, file=file, key=key, value=str(path), way_out=wrong.way_out) from None
+
+
+def _asked(name: str, model: toml.Model, *, file: Path, ask: bool) -> Bundle | WorkerLost:
     if model.path.suffix == ".eim" and not ask:
         if not os.access(model.path, os.X_OK):
             raise ModelError("is not executable", file=model.path, way_out=f"Run chmod +x {model.path}")
         return WorkerLost("not started yet")
     try:
-        return _bundle(name, model)
+        return _bundle(name, model, file=file)
     except WorkerLost as lost:
         return lost
 
 
-def _bundle(name: str, model: toml.Model) -> Bundle:
+def _bundle(name: str, model: toml.Model, *, file: Path) -> Bundle:
     return open_bundle(
         model.path,
         name=name,
@@ -169,6 +181,8 @@ def _bundle(name: str, model: toml.Model) -> Bundle:
         hop_ms=model.hop_ms,
         policy=model.policy.model_dump(exclude_none=True),
         policies={label: special.model_dump(exclude_none=True) for label, special in model.policies.items()},
+        file=file,
+        table=f"models.{name}",
     )
 
 
@@ -185,7 +199,7 @@ def chosen(*, model: Path | None = None, config: Path | None = None) -> tuple[li
         UserError: There is no such model.
         WorkerLost: An `.eim` that does not come up.
     """
-    named = model or (None if config else os.environ.get("EDGED_MODEL"))
+    named = model or _named_by_environment(config)
     if named:
         return [open_bundle(named)], None, "default"
     file = toml.where(config)
@@ -198,3 +212,14 @@ def chosen(*, model: Path | None = None, config: Path | None = None) -> tuple[li
             raise bundle
     wanted = [bundle for bundle in bundles if not isinstance(bundle, WorkerLost)]
     return wanted if config else wanted[:1], found.library, found.config.runtime.kernels
+
+
+def _named_by_environment(config: Path | None) -> Path | None:
+    """Give $EDGED_MODEL, where no config is named: that would count more."""
+    named = os.environ.get("EDGED_MODEL")
+    if config is not None or not named:
+        return None
+    if not Path(named).exists():
+        way_out = "Set it to a model that exists, or unset it"
+        raise ModelError("there is no such model", key="$EDGED_MODEL", value=named, way_out=way_out)
+    return Path(named)

@@ -137,7 +137,7 @@ def with_manifest(tmp_path: Path, **changes: Any) -> Path:
         ),
         ({"window_frames": "3"}, "window_frames", "valid integer"),
         ({"hop_frames": 0}, "hop_frames", "greater than or equal to 1"),
-        ({"hop_frames": 1}, "hop", "does not suit a streaming model"),
+        ({"hop_frames": 1}, "hop_frames", "does not suit a streaming model"),
         ({"front_end": {"name": "mirco"}}, "front_end.name", "unknown front end"),
         ({"front_end": {"name": "log-mel"}}, "window_frames", "3 frames of 64"),
         ({"sha256": "0" * 64}, "sha256", "is not that of model.tflite"),
@@ -290,14 +290,19 @@ def test_wishes_go_over_what_a_model_says_of_itself() -> None:
         ({"policies": {"hey": {}}}, "policies"),
         ({"background": ["hey"]}, "background"),
         ({"hop_ms": 15}, "hop_ms"),
-        ({"hop_ms": 10}, "hop"),
+        ({"hop_ms": 10}, "hop_ms"),
+        ({"hop_frames": 1}, "hop_frames"),
         ({"labels": ["a", "b"]}, "labels"),
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_by_key(wishes: dict[str, Any], key: str) -> None:
     with pytest.raises(ModelError) as refusal:
         open_bundle(NABU.path, **wishes)
-    assert refusal.value.key == key
+    model = BARE if key == "labels" else NABU.path
+    assert (refusal.value.file, refusal.value.key) == (str(model), key)
+    with pytest.raises(ModelError) as refusal:
+        open_bundle(NABU.path, **wishes, file="edged.toml", table="models.nabu")
+    assert (refusal.value.file, refusal.value.key) == ("edged.toml", f"models.nabu.{key}")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +311,7 @@ def test_a_wish_that_cannot_be_is_refused_by_key(wishes: dict[str, Any], key: st
         ({"type": "macro"}, "is not a microWakeWord description"),
         ({"version": 1}, "version = 1: is not supported. Fetch version 2"),
         ({"model": "../okay_nabu.tflite"}, "model = '../okay_nabu.tflite': is not a bare file name"),
-        ({"model": "other.tflite"}, r"other\.tflite: there is no such file"),
+        ({"model": "other.tflite"}, r"model = 'other\.tflite': is not beside this file\. Fetch other\.tflite too"),
         ({"micro": 3}, "micro = 3: is not an object"),
         ({"micro": {"feature_step_size": 20}}, "micro.feature_step_size = 20: is not supported"),
         ({"micro": {"feature_step_size": 10}}, "micro.probability_cutoff: is missing"),

@@ -66,7 +66,7 @@ def open_audio(path: str | Path) -> Generator[AudioFile, None, None]:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise AudioFileError(_why(error), file=path) from None
+        raise _unopened(path, error) from None
     if path.is_file() and not size:
         raise AudioFileError("the file is empty", file=path, way_out=WAY_OUT)
     with contextlib.ExitStack() as stack:
@@ -89,7 +89,7 @@ def _open_wave(path: Path, stack: contextlib.ExitStack) -> AudioFile | None:
         file = stack.enter_context(path.open("rb"))
         wav = stack.enter_context(wave.open(file))  # noqa: SIM115 - the stack closes it
     except OSError as error:
-        raise AudioFileError(_why(error), file=path) from None
+        raise _unopened(path, error) from None
     except (wave.Error, EOFError):
         return None
     channels, rate_hz = wav.getnchannels(), wav.getframerate()
@@ -129,11 +129,13 @@ def _open_other(path: Path, stack: contextlib.ExitStack) -> AudioFile:
     return AudioFile(path, file.samplerate, file.channels, max(0, file.frames), read)
 
 
-def _why(error: OSError) -> str:
+def _unopened(path: Path, error: OSError) -> AudioFileError:
     match error:
         case FileNotFoundError():
-            return "there is no such file"
+            what, way_out = "there is no such file", "Name a recording that exists"
         case IsADirectoryError():
-            return "this is a folder, not a recording"
+            what, way_out = "this is a folder, not a recording", "Name a file in it"
         case _:
-            return f"it cannot be read ({error.strerror})"
+            why = (error.strerror or str(error)).lower()
+            what, way_out = f"cannot be read: {why}", "Name a file that this user may read"
+    return AudioFileError(what, file=path, way_out=way_out)

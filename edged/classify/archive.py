@@ -42,8 +42,13 @@ class Parts:
     where: str
 
 
-def read_file(path: Path, *, limit: int) -> bytes:
+def read_file(path: Path, *, limit: int, missing: str = "Name a file that exists") -> bytes:
     """A file's bytes.
+
+    Args:
+        path: The file.
+        limit: So many bytes at most.
+        missing: The way out where there is no such file.
 
     Raises:
         ModelError: It is missing, unreadable or larger than `limit`.
@@ -52,7 +57,7 @@ def read_file(path: Path, *, limit: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
-        raise ModelError("there is no such file", file=path, way_out="Name a file that exists") from None
+        raise ModelError("there is no such file", file=path, way_out=missing) from None
     except OSError as error:
         what = f"cannot be read: {(error.strerror or str(error)).lower()}"
         raise ModelError(what, file=path, way_out="Name a file that this user may read") from None
@@ -71,8 +76,8 @@ def read_parts(path: Path) -> Parts:
     if not path.is_dir():
         return Parts(*_read_archive(path), where=str(manifest))
     return Parts(
-        read_file(manifest, limit=MAX_MANIFEST_BYTES),
-        read_file(path / MODEL, limit=MAX_MODEL_BYTES),
+        read_file(manifest, limit=MAX_MANIFEST_BYTES, missing=f"Name a folder with {MANIFEST} and {MODEL} in it"),
+        read_file(path / MODEL, limit=MAX_MODEL_BYTES, missing=_FETCH),
         where=str(manifest),
     )
 

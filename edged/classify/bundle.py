@@ -96,6 +96,8 @@ def open_bundle(
     policy: Mapping[str, object] | None = None,
     policies: Mapping[str, Mapping[str, object]] | None = None,
     name: str | None = None,
+    file: str | Path | None = None,
+    table: str = "",
 ) -> Bundle:
     """Recognise, read and check a model.
 
@@ -110,6 +112,8 @@ def open_bundle(
         policy: Fields of `edged.records.Policy` that are to be otherwise for every label.
         policies: The same by label; these go over `policy`.
         name: What to call it, of letters, digits, _ and -; None for its own name.
+        file: Where all this is written, for errors.
+        table: The dotted table of that file in which it is written: ``models.kitchen``.
 
     Raises:
         ModelError: It is missing, damaged, or not what is said about it.
@@ -126,6 +130,8 @@ def open_bundle(
         policy=policy or {},
         policies=policies or {},
         name=name,
+        file=file,
+        table=table,
     )
     if not path.exists():
         raise ModelError("there is no such model", file=path, way_out="Name a model that exists")
@@ -222,8 +228,9 @@ def _wished(bundle: Bundle, wish: Wishes) -> Bundle:
     reported = {label: policy for label, policy in bundle.policies.items() if label not in background}
     hop = wish.hop(bundle.hop_frames, step_ms=bundle.step_ms, path=bundle.path)
     if bundle.stateful and hop != bundle.window_frames:
+        key, value = ("hop_frames", hop) if wish.hop_ms is None else ("hop_ms", wish.hop_ms)
         what = f"does not suit a streaming model: it hears each of its {bundle.window_frames} frames once"
-        raise ModelError(what, file=bundle.path, key="hop", value=hop, way_out="Leave the hop out")
+        raise wish.wrong(what, key=key, value=value, way_out="Leave it out", path=bundle.path)
     return replace(
         bundle,
         name=wish.name or bundle.name,
@@ -275,7 +282,8 @@ def _policies(manifest: Manifest, *, where: str) -> dict[str, Policy]:
 def _from_wake_word(path: Path, wish: Wishes) -> Bundle:
     told = read_wake_word(path)
     label = slug(told.phrase)
-    described = replace(wish, labels=wish.labels or (label,), front_end=Micro(), window_frames=None)
+    ours = wish if wish.labels else replace(wish, labels=(label,), file=None, table="")  # errors are the model's, then
+    described = replace(ours, front_end=Micro(), window_frames=None)
     bundle = _from_tflite(told.model, described)
     return replace(
         bundle,
@@ -292,23 +300,25 @@ def _from_wake_word(path: Path, wish: Wishes) -> Bundle:
 def _from_tflite(path: Path, wish: Wishes) -> Bundle:
     model = read_file(path, limit=MAX_MODEL_BYTES)
     outline = outline_of(model, file=path)
+    where = "" if wish.table else ", in [models.NAME] of a config"
     if wish.labels is None:
-        way_out = f"Give {math.prod(outline.outputs[0].shape)}, one for each of its outputs"
-        raise ModelError("a bare .tflite needs labels", file=path, key="labels", way_out=way_out)
+        way_out = f"Give {math.prod(outline.outputs[0].shape)}, one for each of its outputs{where}"
+        raise wish.wrong("a bare .tflite needs labels", key="labels", way_out=way_out, path=path)
     if wish.front_end is None:
-        way_out = 'Say how sound becomes its input, e.g. front_end = { name = "micro" }'
-        raise ModelError("a bare .tflite needs a front end", file=path, key="front_end", way_out=way_out)
+        way_out = f'Say how sound becomes its input{where}, e.g. front_end = {{ name = "micro" }}'
+        raise wish.wrong("a bare .tflite needs a front end", key="front_end", way_out=way_out, path=path)
     given = wish.front_end
-    front_end = from_mapping(given, file=path) if isinstance(given, Mapping) else given
+    if isinstance(given, Mapping):
+        given = from_mapping(given, file=wish.file or path, key=wish.key("front_end"))
     labels = read_labels(wish.labels)
-    width = open_front_end(front_end).width
+    width = open_front_end(given).width
     window = wish.window_frames or max(1, math.prod(outline.inputs[0].shape) // width)
     bundle = Bundle(
         name=slug(path.stem),
         path=path,
         kind="tflite",
         labels=labels,
-        front_end=front_end,
+        front_end=given,
         window_frames=window,
         # A streaming model hears each frame once; for any other, what one window cuts in two the next holds whole.
         hop_frames=window if outline.stateful else max(1, window // 2),
@@ -316,7 +326,7 @@ def _from_tflite(path: Path, wish: Wishes) -> Bundle:
         sha256=hashlib.sha256(model).hexdigest(),
         model=model,
     )
-    return _checked(bundle, file=path, where=path)
+    return _checked(bundle, file=path, where=wish.file or path, table=wish.table)
 
 
 def _from_eim(path: Path) -> Bundle:
@@ -337,8 +347,8 @@ def _from_eim(path: Path) -> Bundle:
     )
 
 
-def _checked(bundle: Bundle, *, file: Path, where: str | Path) -> Bundle:
-    """The bundle, once its model in `file` was found to be what `where` says of it."""
+def _checked(bundle: Bundle, *, file: Path, where: str | Path, table: str = "") -> Bundle:
+    """The bundle, once its model in `file` was found to be what `where` says of it, in a table or outright."""
     outline = outline_of(bundle.model, file=file)
     check_fit(
         outline,
@@ -347,5 +357,6 @@ def _checked(bundle: Bundle, *, file: Path, where: str | Path) -> Bundle:
         width=open_front_end(bundle.front_end).width,
         front_end=bundle.front_end.name,
         where=where,
+        table=table,
     )
     return replace(bundle, stateful=outline.stateful)

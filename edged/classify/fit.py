@@ -33,7 +33,7 @@ def outline_of(model: bytes, *, file: Path) -> Outline:
 
 
 def check_fit(
-    outline: Outline, *, labels: int, window_frames: int, width: int, front_end: str, where: str | Path
+    outline: Outline, *, labels: int, window_frames: int, width: int, front_end: str, where: str | Path, table: str = ""
 ) -> None:
     """Compare what is said of a model with what it is.
 
@@ -44,20 +44,23 @@ def check_fit(
         width: Features in a frame.
         front_end: What they are, for the error.
         where: The file that says so, for the error.
+        table: The dotted table in it that says so; empty where the keys stand outright.
 
     Raises:
         ModelError: The two differ; it names the shape, dtype or label count.
     """
     takes, gives = outline.inputs[0], outline.outputs[0]
+    prefix = f"{table}." if table else ""
     wanted, given = math.prod(takes.shape), window_frames * width
     if wanted != given:
         what = f"{window_frames} frames of {width} ({front_end}) make {given} numbers, its input {takes} takes {wanted}"
         way_out = f"Give {wanted // width}" if wanted % width == 0 else "Give the front end that it was trained with"
-        raise ModelError(what, file=where, key="window_frames", value=window_frames, way_out=way_out)
+        raise ModelError(what, file=where, key=f"{prefix}window_frames", value=window_frames, way_out=way_out)
     outputs = math.prod(gives.shape)
     if outputs != labels:
         what = f"{labels} given, but its output {gives} has {outputs}"
-        raise ModelError(what, file=where, key="labels", way_out=f"Give {outputs}, in the order of the outputs")
+        way_out = f"Give {outputs}, in the order of the outputs"
+        raise ModelError(what, file=where, key=f"{prefix}labels", way_out=way_out)
 
 
 def _check_tensors(noun: str, tensors: tuple[Tensor, ...], *, file: Path) -> None:

@@ -59,6 +59,8 @@ def _wake_word(top: _Object) -> WakeWord:
         raise top.wrong(
             "model", "is not a bare file name", "Put the .tflite beside this file, and write its name alone"
         )
+    if not (top.path.parent / model).is_file():
+        raise top.wrong("model", "is not beside this file", f"Fetch {model} too, and put it into the same folder")
     micro = _Object(top.get("micro", dict, "an object"), top.path, prefix="micro.")
     if micro.number("feature_step_size", low=1, high=1000) != STEP_MS:
         raise micro.wrong("feature_step_size", "is not supported", f"Use a model with steps of {STEP_MS} ms")

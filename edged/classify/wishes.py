@@ -29,6 +29,16 @@ class Wishes:
     policy: Mapping[str, object]
     policies: Mapping[str, Mapping[str, object]]
     name: str | None
+    file: str | Path | None
+    table: str
+
+    def wrong(self, what: str, *, key: str, value: object = None, way_out: str, path: Path) -> ModelError:
+        """Make the error that says where a wish was written; `path` is the model's, for what no file says."""
+        return ModelError(what, file=self.file or path, key=self.key(key), value=value, way_out=way_out)
+
+    def key(self, key: str) -> str:
+        """Give a key as it stands in the file."""
+        return f"{self.table}.{key}" if self.table else key
 
     def check_labels(self, labels: Sequence[str], *, path: Path) -> None:
         """Check that what is said about a label is said about one of these."""
@@ -36,7 +46,7 @@ class Wishes:
             for label in named:
                 if label not in labels:
                     way_out = f"Name one of {', '.join(labels[:20])}"
-                    raise ModelError("is no label of this model", file=path, key=key, value=label, way_out=way_out)
+                    raise self.wrong("is no label of this model", key=key, value=label, way_out=way_out, path=path)
 
     def hop(self, frames: int, *, step_ms: float, path: Path) -> int:
         """Frames from one window to the next: as wished, or as they are."""
@@ -45,9 +55,8 @@ class Wishes:
         hop = round(self.hop_ms / step_ms)
         if hop < 1 or not math.isclose(hop * step_ms, self.hop_ms, abs_tol=1e-6):
             way_out = f"Give a multiple of {step_ms:g} ms"
-            raise ModelError(
-                "is no whole number of frames", file=path, key="hop_ms", value=self.hop_ms, way_out=way_out
-            )
+            what = "is no whole number of frames"
+            raise self.wrong(what, key="hop_ms", value=self.hop_ms, way_out=way_out, path=path)
         return hop
 
     def over(self, policies: Mapping[str, Policy], *, path: Path) -> dict[str, Policy]:
@@ -60,9 +69,10 @@ class Wishes:
             return policy
         from edged.classify.manifest import check_policy  # noqa: PLC0415 - loads pydantic
 
+        where = self.file or path
         for key, wished in (("policy", self.policy), (f"policies.{label}", special)):
-            policy = replace(policy, **check_policy(wished, file=path, key=key))
-        return consistent(policy, where=path, key=f"policies.{label}" if special else "policy")
+            policy = replace(policy, **check_policy(wished, file=where, key=self.key(key)))
+        return consistent(policy, where=where, key=self.key(f"policies.{label}" if special else "policy"))
 
 
 def consistent(policy: Policy, *, where: str | Path, key: str) -> Policy:
