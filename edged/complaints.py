@@ -64,11 +64,12 @@ def unreachable(target: Target, error: OSError | ValueError) -> str:
     """Say why no connection could be made."""
     match error:
         case socket.gaierror():
-            return f"no address is known for the broker's host {target.host} ({error.strerror})"
+            why = (error.strerror or "").lower()
+            return f"no address is known for the broker's host {target.host} ({why}); is mqtt.host right?"
         case ssl.SSLError():
             return _no_tls(target, error)
         case ConnectionRefusedError():
-            return f"nothing listens at {target}"
+            return f"nothing listens at {target}; is the broker running, and mqtt.port right?"
         case TimeoutError():
             return f"{target} does not answer"
         case ConnectionResetError() if target.tls:
@@ -79,12 +80,14 @@ def unreachable(target: Target, error: OSError | ValueError) -> str:
 
 def refused(target: Target, code: int, words: str) -> str:
     """Say why the broker did not accept us."""
-    who = "a client without user name" if target.username is None else f"user {target.username!r}"
     match code:
+        case Reason.BAD_PASSWORD | Reason.NOT_AUTHORISED if target.username is None:
+            return f"{target} does not let a client without user name in; give mqtt.username and a password"
         case Reason.BAD_PASSWORD:
-            return f"{target} refuses the password of {who}"
+            return f"{target} refuses the password of user {target.username!r}; mend it, or mqtt.username"
         case Reason.NOT_AUTHORISED:
-            return f"{target} does not let {who} in: the password is wrong, or it is not authorised"
+            doubt = "mend mqtt.username or its password, or let that user in there"
+            return f"{target} does not let user {target.username!r} in; {doubt}"
         case Reason.BAD_CLIENT_ID:
             return f"{target} does not accept the client id {target.client_id!r}"
         case _:
@@ -119,9 +122,10 @@ def _certificate(target: Target, error: ssl.SSLCertVerificationError) -> str:
             | Verify.NO_LOCAL_ISSUER
             | Verify.NO_FIRST_SIGNATURE
         ):
-            return f"the certificate of {target} is not signed by {signer}"
+            return f"the certificate of {target} is not signed by {signer}; name the CA that signed it in mqtt.tls.ca"
         case Verify.OTHER_NAME | Verify.OTHER_ADDRESS:
-            return f"the certificate of {target} is for another name: {error.verify_message}"
+            why = error.verify_message.rstrip(".").lower()
+            return f"the certificate of {target} is for another name ({why}); give mqtt.host the name that stands in it"
         case Verify.EXPIRED:
             return f"the certificate of {target} has expired, or this machine's clock is wrong"
         case Verify.NOT_YET_VALID:
@@ -134,6 +138,6 @@ def _no_tls(target: Target, error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate(target, error)
     if error.reason == "WRONG_VERSION_NUMBER":
-        return f"{target} does not speak TLS"
+        return f"{target} does not speak TLS; is mqtt.port the one for TLS?"
     words = (error.reason or str(error)).replace("_", " ").lower()
     return f"no TLS connection to {target}: {words}"

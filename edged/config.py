@@ -7,6 +7,7 @@ nearest known one named; that catches a typo on the day it is made and not on th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from edged import tables
-from edged.errors import ConfigError
+from edged.errors import ConfigError, UserError
 from edged.mistakes import Mistakes, mistakes, nearest
 from edged.tables import Command, Config, File, FrontEnd, Microphone, Model, Mqtt, Policy, Source, Tls
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Command", "Config", "File", "FrontEnd", "Microphone", "Model", "Mqtt", "Policy", "Source", "Tls",
-    "load", "schema", "where",
+    "load", "naming", "schema", "where",
 ]  # fmt: skip
 
 DEFAULT_PATH = Path("/etc/edged/edged.toml")
@@ -64,6 +65,17 @@ def load(path: Path) -> Config:
     if loose := list(_loose_ends(found, path)):
         raise Mistakes(loose)
     return found
+
+
+@contextlib.contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Name the file in an error that knows a key of it, and not where that stands."""
+    try:
+        yield
+    except UserError as error:
+        if error.file is None and error.key is not None:
+            error.file = str(file)
+        raise
 
 
 def schema() -> dict[str, Any]:

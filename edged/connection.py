@@ -74,6 +74,31 @@ class Tls:
     key: Path | None = None
     """PEM file of its key, not encrypted; None means that it is in `cert`."""
 
+    def context(self) -> ssl.SSLContext:
+        """Read the files; ConfigError names the one that cannot be used."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except OSError as error:
+            way_out = "Name the PEM file of the CA that signed the broker's certificate"
+            raise _unusable("ca", self.ca, f"cannot be used as a CA ({_words(error)})", way_out) from None
+        if self.cert is not None:
+            try:
+                context.load_cert_chain(self.cert, self.key, password="")  # without it OpenSSL asks on the terminal
+            except OSError as error:
+                what = f"cannot be used as a certificate with key {self.key or self.cert} ({_words(error)})"
+                way_out = "Name the PEM files of a certificate and its key"
+                raise _unusable("cert", self.cert, what, way_out) from None
+        return context
+
+
+def _unusable(key: str, file: Path | None, what: str, way_out: str) -> ConfigError:
+    return ConfigError(what, key=f"mqtt.tls.{key}", value=str(file), way_out=way_out)
+
+
+def _words(error: OSError) -> str:
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    return (reason or str(error)).replace("_", " ").lower()
+
 
 class SilentError(BrokerAway):
     """What answers there does not answer as a broker."""
@@ -101,7 +126,7 @@ class Dialler:
         self, target: Target, *, password: str | None, tls: Tls | None, will: Publication, keepalive_s: int
     ) -> None:
         self._target, self._password, self._will, self._keepalive_s = target, password, will, keepalive_s
-        self._tls = None if tls is None else _context(tls)
+        self._tls = None if tls is None else tls.context()
         self._met_v5 = False
         self._v5_not_before = 0.0
 
@@ -314,23 +339,6 @@ def _properties(packet: int, **values: object) -> Properties:
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-    except OSError as error:
-        why = f"cannot be used as a CA ({error.strerror or error})"
-        raise ConfigError(
-            why, file=tls.ca, way_out="Name the PEM file of the CA that signed the certificate"
-        ) from error
-    if tls.cert is not None:
-        try:
-            context.load_cert_chain(tls.cert, tls.key, password="")  # without it OpenSSL asks on the terminal
-        except OSError as error:
-            why = f"cannot be used as a certificate with key {tls.key or tls.cert} ({error.strerror or error})"
-            raise ConfigError(why, file=tls.cert, way_out="Name the PEM files of a certificate and its key") from error
-    return context
 
 
 async def _in_thread(job: Callable[[], paho.Client]) -> paho.Client:

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edged import __version__, clock, systemd
+from edged.config import naming
 from edged.control.server import ControlServer
 from edged.errors import ConfigError, EdgedError
 from edged.hold import held
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from edged.config import Config
+    from edged.config import Config, Mqtt
     from edged.plan import Plan
     from edged.records import ModelState, Stored
     from edged.schemas import Vitals
@@ -56,9 +57,22 @@ def run(file: Path) -> int:
     """Run the daemon until it is told to stop; raises UserError for what must be mended before it can start."""
     systemd.set_up_logging()
     first = plan(file)
-    with held(first.config.state_dir):
-        asyncio.run(Daemon(first).live())
+    with naming(file):
+        check_broker(first.config.mqtt)
+        with held(first.config.state_dir):
+            asyncio.run(Daemon(first).live())
     return 0
+
+
+def check_broker(mqtt: Mqtt) -> None:
+    """Fetch the password and read the certificates, as the link will; ConfigError where that cannot be."""
+    mqtt.password()
+    if (tls := _tls(mqtt)) is not None:
+        tls.context()
+
+
+def _tls(mqtt: Mqtt) -> Tls | None:
+    return None if mqtt.tls is None else Tls(ca=mqtt.tls.ca, cert=mqtt.tls.cert, key=mqtt.tls.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +183,7 @@ class Daemon:
             client_id=mqtt.client_id or f"edged-{config.gateway}",
             username=mqtt.username,
             password=mqtt.password(),
-            tls=None if mqtt.tls is None else Tls(ca=mqtt.tls.ca, cert=mqtt.tls.cert, key=mqtt.tls.key),
+            tls=_tls(mqtt),
             keepalive_s=mqtt.keepalive_s,
             outbox=self._outbox,
             deliver=deliver,
@@ -310,7 +324,8 @@ class Daemon:
                 way_out = "Put it back, or restart edged"
                 raise ConfigError("cannot change while edged runs", file=new.file, key=key, way_out=way_out)
         elsewhere = (new.config.mqtt, new.config.gateway) != (old.mqtt, old.gateway)
-        voice = self._speak(new.config) if elsewhere else self._voice
+        with naming(new.file):
+            voice = self._speak(new.config) if elsewhere else self._voice
         posts = self._manned(new, voice)
         try:
             for post in posts.values():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edged import config as toml
 from edged.classify.model import open_model
+from edged.daemon import check_broker
 from edged.errors import WorkerLost
 from edged.plan import plan
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Read the config, open every model once, fetch the password, and say what would run."""
     found = plan(arguments.config, ask=True)
-    found.config.mqtt.password()
+    with toml.naming(found.file):
+        check_broker(found.config.mqtt)
     for bundle in found.bundles.values():
         if not isinstance(bundle, WorkerLost) and bundle.kind == "tflite":
             open_model(bundle, library=found.library, kernels=found.config.runtime.kernels).close()
