@@ -246,7 +246,7 @@ class Link:
             asyncio.get_running_loop().call_later(STORAGE_RETRY_S, self._committed)
             return
         if batch and self._held is None:  # while it was read an event may have been refused, and reading begins there
-            self._more = True
+            self._more |= len(batch) == BATCH
             self._cursor = batch[-1].number
             self._ready.extend(stored for stored in batch if stored.number not in flying)
 

@@ -107,6 +107,19 @@ def test_pubacks_lost_on_the_way_make_duplicates_not_gaps(broker: Broker, outbox
         assert len(ids) == 200
 
 
+def test_throughput_of_a_backlog(broker: Broker, outbox: Outbox) -> None:
+    async def test() -> None:
+        for first in range(0, 5000, 500):
+            await outbox.put(drafts(range(first, first + 500)))
+        before_s, cpu_s = time.perf_counter(), time.process_time()
+        async with running(link_to(broker, outbox)):
+            await eventually(lambda: outbox.depth == 0)
+        took_s, cpu_s = time.perf_counter() - before_s, time.process_time() - cpu_s
+        print(f"backlog: {5000 / took_s:.0f} events/s, {cpu_s / 5000 * 1e6:.0f} us of CPU each")  # noqa: T201 - to be read
+
+    run(test())
+
+
 def test_no_more_than_so_many_are_on_their_way(broker: Broker, outbox: Outbox) -> None:
     async def test(subscriber: Subscriber, proxy: Proxy) -> None:
         async with running(link_to(proxy, outbox)) as link:
@@ -292,7 +305,7 @@ def test_stopping_is_bounded(broker: Broker, outbox: Outbox) -> None:
             outbox.offer(*drafts(range(500)))
             began = time.monotonic()
             await link.stop(2, farewell=FAREWELL)
-            assert 0.9 < time.monotonic() - began < 3.5
+            assert 0.9 < time.monotonic() - began < 6
 
     with broker.subscriber(STATUS) as subscriber, Proxy(broker) as proxy:
         run(test(proxy))
