@@ -1,5 +1,4 @@
 """The process killed, the broker restarted: each event arrives, in order, and by its id once."""
-once."""
 
 from __future__ import annotations
 
