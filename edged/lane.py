@@ -127,6 +127,10 @@ class Lane:
             heir._recent, heir._origin, heir._heard = self._recent, self._origin, self._heard
             heir._anchor, heir._stream_ns = self._anchor, self._stream_ns
 
+    def interrupt(self) -> None:
+        """Have `hear` or `finish`, at work in another thread, give up a wait for the model's process: WorkerLost."""
+        self._model.interrupt()
+
     def close(self) -> None:
         """Release the model."""
         self._model.close()

@@ -112,8 +112,13 @@ class Listener:
             async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()
 
+    def hurry(self) -> None:
+        """Have a model that is still at work give up, before `run` is cancelled; one that is idle is not disturbed."""
+        if self.lane is not None and not self._idle.is_set():
+            self.lane.interrupt()
+
     async def run(self, pool: Executor) -> None:
-        """Listen for ever. Cancelled, it closes the lane."""
+        """Listen for ever. Cancelled, it ends every sound that is still on, and closes the lane."""
         failures = 0
         try:
             while True:
@@ -126,6 +131,8 @@ class Listener:
                     await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)] * random.uniform(0.75, 1.0))  # noqa: S311 - jitter
                     failures += 1
         finally:
+            if self.lane is not None:
+                self._decided(self.lane, self.lane.resign())
             self.close()
 
     def close(self) -> None:
@@ -136,11 +143,15 @@ class Listener:
 
     async def _revive(self, pool: Executor) -> None:
         if self.lane is None:
-            self.lane = await _hop(pool, self._open)
+            await _hop(pool, self._bring_up)
         self._down = False
         if self._inbox:
             self._idle.clear()
         self._changed("running", "")
+
+    def _bring_up(self) -> None:
+        """In the worker thread: should `run` be cancelled meanwhile, it finds the lane here and closes it."""
+        self.lane = self._open()
 
     async def _listen(self, pool: Executor) -> None:
         while True:
@@ -199,4 +210,6 @@ async def _hop(pool: Executor, call: Callable[..., Result], *args: object) -> Re
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # looked at, so that asyncio does not complain of it: whoever is cancelled cannot tell
         raise

@@ -126,20 +126,27 @@ class Station:
         finally:
             await _end(listening)
             await self._drain()
+            for listener in self.listeners.values():
+                listener.hurry()
             await _end(*lanes)
+            await self._settle()
             self._off_the_road()
 
     async def _drain(self) -> None:
-        """Let what was heard be classified, and every sound that is on be ended."""
+        """Let what was heard be classified."""
         for listener in self.listeners.values():
             listener.feed(None)
         drains = [asyncio.create_task(listener.drained()) for listener in self.listeners.values()]
         if drains:
             await asyncio.wait(drains, timeout=DRAIN_S)
+        await _end(*drains)
+
+    async def _settle(self) -> None:
+        """Let what was decided be committed."""
         settling = [asyncio.create_task(reporter.settled()) for reporter in self._reporters]
         if settling:
             await asyncio.wait(settling, timeout=DRAIN_S)
-        await _end(*drains, *settling)
+        await _end(*settling)
 
     async def _listen(self) -> None:
         await road(self.source, tuple(self.listeners.values()), condition=self._condition, tapped=self._tapped)

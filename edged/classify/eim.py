@@ -132,6 +132,10 @@ class EimModel:
     def reset(self) -> None:
         """Nothing to forget: each window is answered by itself."""
 
+    def interrupt(self) -> None:
+        """Have `scores`, at work in another thread, raise WorkerLost at once."""
+        self._worker.hang_up()
+
     def close(self) -> None:
         """End the model; again is harmless."""
         self._worker.close()
@@ -206,6 +210,11 @@ class Worker:
         """Remove every trace of the worker, and say why."""
         self._remove()
         raise WorkerLost(f"{self._path.name}: {why}")
+
+    def hang_up(self) -> None:
+        """End the conversation; who waits for an answer in another thread learns at once that there is none."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the worker gently, within `CLOSE_S`, then firmly; again is harmless."""

@@ -33,6 +33,9 @@ class Model(Protocol):
     def reset(self) -> None:
         """Forget what was heard: the next window is answered as by a fresh model."""
 
+    def interrupt(self) -> None:
+        """Have `scores`, at work in another thread, give up waiting for its process; the model is then lost."""
+
     def close(self) -> None:
         """Release everything; again is harmless."""
 

@@ -74,6 +74,9 @@ class TfliteModel:
         if self._bundle.stateful and not self._fresh:
             self._open()
 
+    def interrupt(self) -> None:
+        """Nothing to give up: a window is answered by computing, not by waiting."""
+
     def close(self) -> None:
         """Release the interpreter; again is harmless."""
         self._interpreter = None
