@@ -27,7 +27,7 @@ import psutil
 from broker import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from broker import Message
 
@@ -84,10 +84,17 @@ class Daemon:
         config: The config file's text.
         watchdog_s: The watchdog's interval; None for none.
         env: More variables.
+        through: A command that starts it, by exec, as `nice` does.
     """
 
     def __init__(
-        self, folder: Path, config: str, *, watchdog_s: float | None = None, env: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        config: str,
+        *,
+        watchdog_s: float | None = None,
+        env: Mapping[str, str] | None = None,
+        through: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -100,6 +107,7 @@ class Daemon:
         """time.monotonic() just before the latest start."""
         self._watchdog_s = watchdog_s
         self._more_env = dict(env or {})
+        self._through = tuple(through)
         self._process: subprocess.Popen[bytes] | None = None
         self._manager: socket.socket | None = None
 
@@ -127,7 +135,7 @@ class Daemon:
         self._listen()
         self.started_at = time.monotonic()
         with self.log_file.open("ab") as log:
-            command = [sys.executable, "-m", "edged", "run", "--config", str(self.file)]
+            command = [*self._through, sys.executable, "-m", "edged", "run", "--config", str(self.file)]
             self._process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         if ready:
             self.wait_told("READY", since=self.started_at)
