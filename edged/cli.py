@@ -39,12 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: EdgedError, *, as_json: bool) -> None:
-    if as_json and isinstance(error, UserError):
+    if not as_json:
+        print(f"edged: {error}", file=sys.stderr)
+        return
+    told: dict[str, str | None] = {"error": str(error)}
+    if isinstance(error, UserError):
         value = None if error.value is None else str(error.value)
         told = {"error": error.what, "file": error.file, "key": error.key, "value": value, "way_out": error.way_out}
-        print(json.dumps(told), file=sys.stderr)
-    else:
-        print(f"edged: {error}", file=sys.stderr)
+    print(json.dumps(told), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,7 +138,6 @@ def _takes_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _milliseconds(text: str) -> int:
-    value = int(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of milliseconds greater than 0")
-    return value
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length; write whole milliseconds, such as 2000")
+    return int(text)

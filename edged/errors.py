@@ -57,11 +57,16 @@ class UserError(EdgedError):
         """Render as ``FILE: KEY = VALUE: what. Way out.``, leaving out what is not known."""
         place = "" if self.file is None else f"{self.file}: "
         if self.key is not None:
-            place += self.key if self.value is None else f"{self.key} = {self.value!r}"
+            place += self.key if self.value is None else f"{self.key} = {_written(self.value)}"
             place += ": "
         elif self.value is not None:
-            place += f"{self.value!r}: "
+            place += f"{_written(self.value)}: "
         return place + self.what + "." + ("" if self.way_out is None else f" {self.way_out}.")
+
+
+def _written(value: object) -> str:
+    """Write a value as TOML does."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 class ConfigError(UserError):

@@ -93,16 +93,32 @@ def _mistake(finding: Mapping[str, Any], file: Path, keys_of: Callable[[Place], 
         case "union_tag_invalid":
             place, value = (*place, "", "kind"), context["tag"]
             what, way_out = "is no kind of source", f"Write one of {context['expected_tags']}"
-        case "too_short":
-            what, way_out = "is empty", "Name at least one"
-        case "path_type":
-            what, way_out = "is not a path", 'Write it in quotes: "…"'
         case "missing":
             value, what, way_out = None, "is missing", "Add it"
-        case kind:
-            what = re.sub("^(Input|String|Value) ", "", finding["msg"])
-            way_out = WAYS_OUT.get(kind, "Write such a value, or take the key out where it has a default")
+        case _:
+            what, way_out = _words(finding["type"], finding["msg"], context)
     return ConfigError(what, file=file, key=dotted(_as_written(place)), value=_shown(place, value), way_out=way_out)
+
+
+def _words(kind: str, message: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Give what is wrong and the way out where the kind of finding says both."""
+    match kind:
+        case "too_short":
+            return "is empty", "Name at least one"
+        case "tuple_type":
+            return "is not a list", 'Write one: ["…"]'
+        case "path_type":
+            return "is not a path", 'Write it in quotes: "…"'
+        case "less_than_equal":
+            return "is too large", f"Write {_short(context['le'])} or less"
+        case "greater_than_equal":
+            return "is too small", f"Write {_short(context['ge'])} or more"
+    otherwise = "Write such a value, or take the key out where it has a default"
+    return re.sub("^(Input|String|Value) ", "", message), WAYS_OUT.get(kind, otherwise)
+
+
+def _short(number: float) -> float:
+    return int(number) if number == int(number) else number
 
 
 def _unknown(place: Place, value: object, *, file: Path, keys_of: Callable[[Place], Iterable[str]]) -> ConfigError:

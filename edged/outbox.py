@@ -224,5 +224,8 @@ class Outbox:
 
     def _say(self, state: str) -> None:
         if state != self.state:
-            log.log(logging.INFO if state == "ok" else logging.WARNING, "outbox: %s", state)
+            if state == "ok":
+                log.info("outbox: ok")
+            else:
+                log.warning("outbox: %s; events wait in memory until it can be written", state)
             self.state = state

@@ -271,7 +271,8 @@ def test_an_absent_device_names_those_that_are_there(fake: Callable[..., None]) 
 def test_no_device_at_all(fake: Callable[..., None]) -> None:
     fake(devices=[])
     assert first_words("default") == Condition(
-        "absent", "default: no default input device; there is no input device at all"
+        "absent",
+        "default: no default input device; there is no input device at all; plug one in, or join the group audio",
     )
 
 

@@ -153,7 +153,7 @@ def choose(audio: pyaudio.PyAudio, device: str) -> dict[str, object]:
 def found(seen: list[identity.Seen]) -> str:
     """Say which devices there are, as strings to paste."""
     names = ", ".join(identity.paste(one, seen) for one in seen)
-    return f"there are: {names}" if names else "there is no input device at all"
+    return f"there are: {names}" if names else "there is no input device at all; plug one in, or join the group audio"
 
 
 def shapes(info: dict[str, object], *, rate_hz: int, channels: int) -> Iterator[tuple[int, int]]:

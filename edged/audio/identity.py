@@ -48,7 +48,7 @@ def parse(device: str) -> tuple[str, str]:
         return "default", ""
     kind, colon, value = device.partition(":")
     if not colon or kind not in {"name", "usb"} or not value.strip():
-        raise ValueError("a device is written default, name:… or usb:…, as `edged devices` prints it")
+        raise ValueError("names no device")
     return kind, value.strip()
 
 

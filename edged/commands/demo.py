@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the road from a sound to a subscriber; 0 if at least one event arrived."""
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edged-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         length_s = _speak(folder / "sample.wav")
         port = _free_port()
         (folder / "edged.toml").write_text(CONFIG.format(port=port), encoding="utf-8")
@@ -86,6 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
         typed = command.format(edged=_command())
         print(f"  {typed:<46}{'# ' if comment else ''}{comment}".rstrip())
     return 0
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "edged.toml").touch()
+    except OSError as error:
+        what = f"cannot be used: {(error.strerror or str(error)).lower()}"
+        way_out = "Name a folder that you may write to"
+        raise ConfigError(what, key="--keep", value=str(folder), way_out=way_out) from None
 
 
 def _speak(path: Path) -> float:

@@ -22,6 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _in_words(told: dict[str, Any]) -> str:
     vitals = told["vitals"]
     outbox, mqtt = vitals["outbox"], vitals["mqtt"]
+    lost = f"{outbox['lost']} lost"
+    if outbox["set_aside"]:
+        lost += f"; a damaged one is kept as {outbox['set_aside']}"
     lines = [
         f"{told['gateway']}: {told['in_words']}",
         (
@@ -29,7 +32,7 @@ def _in_words(told: dict[str, Any]) -> str:
             f"{vitals['rss_bytes'] / 2**20:.0f} MiB, config {told['config']}"
         ),
         f"broker   {told['broker']}; {mqtt['reconnects']} reconnects, {mqtt['unheard']} events without a subscriber",
-        f"outbox   {outbox['state']}: {outbox['depth']} stored, {outbox['waiting']} waiting, {outbox['lost']} lost",
+        f"outbox   {outbox['state']}: {outbox['depth']} stored, {outbox['waiting']} waiting, {lost}",
     ]
     lines += [
         f"source   {name}: {source['state']}; heard {source['heard_s']:.0f} s, missed {source['missed_s']:.0f} s, "
