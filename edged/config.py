@@ -21,13 +21,13 @@ from edged.mistakes import Mistakes, mistakes, nearest
 from edged.tables import Command, Config, File, FrontEnd, Microphone, Model, Mqtt, Policy, Source, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from edged.mistakes import Place
 
 __all__ = [
     "Command", "Config", "File", "FrontEnd", "Microphone", "Model", "Mqtt", "Policy", "Source", "Tls",
-    "load", "naming", "schema", "where",
+    "control_socket", "load", "naming", "schema", "where",
 ]  # fmt: skip
 
 DEFAULT_PATH = Path("/etc/edged/edged.toml")
@@ -58,13 +58,20 @@ def where(given: str | Path | None = None) -> Path:
 
 def load(path: Path) -> Config:
     """Read and check the whole file; ConfigError tells all that is wrong with it, and stands at its first mistake."""
-    try:
-        found = Config.model_validate(_read(path), context={"folder": path.parent.absolute()})
-    except ValidationError as error:
-        raise Mistakes(mistakes(error.errors(), file=path, keys_of=_keys_of)) from None
+    found = _validated(_read(path), path)
     if loose := list(_loose_ends(found, path)):
         raise Mistakes(loose)
     return found
+
+
+def control_socket(path: Path) -> Path:
+    """Tell where the daemon of this config listens, whatever else is wrong in it: the daemon runs on the last good one.
+
+    Raises:
+        ConfigError: The file cannot be read, or `runtime_dir` is wrong.
+    """
+    told = {name: value for name, value in _read(path).items() if name == "runtime_dir"}
+    return _validated(told | {"sources": {"none": {"kind": "microphone"}}}, path).control_socket
 
 
 @contextlib.contextmanager
@@ -81,6 +88,13 @@ def naming(file: Path) -> Iterator[None]:
 def schema() -> dict[str, Any]:
     """Give the file's JSON Schema, draft 2020-12."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema()
+
+
+def _validated(told: Mapping[str, Any], path: Path) -> Config:
+    try:
+        return Config.model_validate(told, context={"folder": path.parent.absolute()})
+    except ValidationError as error:
+        raise Mistakes(mistakes(error.errors(), file=path, keys_of=_keys_of)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

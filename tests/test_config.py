@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged import config, tables
-from edged.config import load, schema, where
+from edged.config import control_socket, load, schema, where
 from edged.errors import ConfigError
 from edged.features.spec import KINDS
 from edged.mistakes import Mistakes
@@ -354,3 +354,12 @@ def test_whatever_the_file_says_it_is_taken_or_refused_with_words(data: dict[str
         else:
             rendered = "taken"
     assert rendered
+
+
+def test_the_running_daemon_is_found_though_its_file_was_spoilt(tmp_path: Path) -> None:
+    file = tmp_path / "edged.toml"
+    file.write_text('runtime_dir = "run"\ngatway = "x"\n')
+    assert control_socket(file) == tmp_path / "run" / "control.sock"
+    file.write_text("runtime_dir = 3\n")
+    with pytest.raises(ConfigError, match="runtime_dir = 3: is not a path"):
+        control_socket(file)

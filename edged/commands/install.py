@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edged.config import load
+from edged.config import control_socket
 from edged.control.client import call
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ DEADLINE_S = 60.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask for it; what the daemon finds wrong is raised here, and then the old model is still running."""
-    socket = load(arguments.config).control_socket
+    socket = control_socket(arguments.config)
     path = str(arguments.path.absolute())
     told = call(socket, "install", deadline_s=DEADLINE_S, name=arguments.name, path=path)
     print(f"{told['name']} now runs from {told['path']} (sha256 {told['sha256'][:12]}…)")

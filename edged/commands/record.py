@@ -13,7 +13,7 @@ from edged.audio.level import CLIPPED_SHARE, FULL_SCALE, dbfs
 from edged.audio.recorder import Recorder
 from edged.audio.resample import Converter
 from edged.audio.wav import write_wav
-from edged.config import load
+from edged.config import control_socket
 from edged.control.client import call, stream
 from edged.control.protocol import pcm_of
 from edged.errors import DaemonAway, SourceLost
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.source is None:
             Recorder(arguments.device, rate_hz=RATE_HZ).record(arguments.file, arguments.length, progress=recorded)
         else:
-            socket = load(arguments.config).control_socket
+            socket = control_socket(arguments.config)
             with contextlib.closing(_tapped(socket, arguments.source)) as heard:
                 shape = {"rate_hz": RATE_HZ, "channels": 1, "length_ms": arguments.length}
                 write_wav(arguments.file, heard, **shape, progress=recorded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edged.config import load
+from edged.config import control_socket
 from edged.control.client import call
 
 if TYPE_CHECKING:
@@ -16,6 +16,6 @@ DEADLINE_S = 60.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask for it; what the daemon finds wrong is raised here."""
-    told = call(load(arguments.config).control_socket, "reload", deadline_s=DEADLINE_S)
+    told = call(control_socket(arguments.config), "reload", deadline_s=DEADLINE_S)
     print(f"reloaded: {told['in_words']}")
     return 0

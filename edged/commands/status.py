@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from edged.config import load
+from edged.config import control_socket
 from edged.control.client import call
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask the daemon, and print its answer."""
-    told = call(load(arguments.config).control_socket, "status")
+    told = call(control_socket(arguments.config), "status")
     print(json.dumps(told, indent=2) if arguments.json else _in_words(told))
     return 0
 
