@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from speech import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -33,3 +37,16 @@ def okay_nabu(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording, 22,050 Hz, in which "okay nabu" is said twice: about 2 s and 4.5 s from its beginning."""
     path = tmp_path_factory.mktemp("speech") / "okay nabu.wav"
     return spoken(path, [("okay nabu", "en-us"), ("okay nabu", "en-gb")])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a test that skips has failed: whatever it missed should have been there."""
+    del call
+    report = yield
+    if report.skipped and os.environ.get("CI") and not item.get_closest_marker("opt_in"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report
