@@ -1,24 +1,17 @@
-"""What the system tests share: a broker, and somebody who listens to it."""
+"""What the system tests may ask for besides."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from broker import Broker, Subscriber
+from speech import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(tmp_path / "broker") as made:
-        yield made
-
-
-@pytest.fixture
-def subscriber(broker: Broker) -> Iterator[Subscriber]:
-    with broker.subscriber() as made:
-        yield made
+@pytest.fixture(scope="session")
+def phrase(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording, 22,050 Hz and 4 s, in which "okay nabu" is said once."""
+    return spoken(tmp_path_factory.mktemp("phrase") / "okay nabu.wav", [("okay nabu", "en-us")])
