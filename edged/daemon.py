@@ -49,6 +49,7 @@ READY_S = 10.0
 """A source that has said nothing by then does not hold up READY."""
 GOODBYE_S = 5.0
 """How long stored events may still be sent when the daemon is stopped."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MAX_LANES = 256
 """Threads come one by one, as lanes do; this only bounds them."""
 
@@ -142,25 +143,32 @@ class Daemon:
                 await self._stop.wait()
                 await self._goodbye(keepers)
         finally:
+            for number in SIGNALS:  # what comes after the end changes nothing, not even the exit code
+                signal.signal(number, signal.SIG_IGN)
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._outbox.close()
 
     def _obey_signals(self) -> None:
+        """Hear signals until the very end; the loop's own handlers would go, and leave us mortal, when it is closed."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._hup.set)
+
+        def obey(number: int, _frame: object) -> None:
+            loop.call_soon_threadsafe((self._hup if number == signal.SIGHUP else self._stop).set)
+
+        for number in SIGNALS:
+            signal.signal(number, obey)
 
     def _keep(self, **jobs: Coroutine[object, object, None]) -> list[asyncio.Task[None]]:
         return [self._group.create_task(job, name=name) for name, job in jobs.items()]
 
     async def _goodbye(self, keepers: list[asyncio.Task[None]]) -> None:
-        systemd.stopping()
-        log.info("stopping")
-        await self._dismiss(list(self._posts))
-        await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
-        for task in (*keepers, self._link_task):
-            task.cancel()
+        async with self.changing:  # a reload that is under way would man new stations behind our back
+            systemd.stopping()
+            log.info("stopping")
+            await self._dismiss(list(self._posts))
+            await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
+            for task in (*keepers, self._link_task):
+                task.cancel()
 
     def _farewell(self) -> Publication:
         return self._voice.messages.offline(reason="stopped", moment=clock.now())
