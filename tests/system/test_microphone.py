@@ -153,8 +153,11 @@ def lost_words(folder: Path, played: Pcm, delivered: Pcm, *, near_s: float) -> l
             1,
             id="all",
             marks=[
+                pytest.mark.slow,
+                pytest.mark.opt_in,
                 pytest.mark.skipif("EDGED_WHOLE_STREAM" not in os.environ, reason="12 minutes: set EDGED_WHOLE_STREAM"),
                 pytest.mark.timeout(1200),
+                pytest.mark.slow,
                 pytest.mark.opt_in,
                 pytest.mark.slow,
             ],

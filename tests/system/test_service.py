@@ -18,7 +18,7 @@ import pytest
 from broker import eventually
 from eim_peer import write_eim
 from rig import report
-from system.daemon import MICROPHONE, Daemon, Told, events, model, settings, states
+from system.daemon import MICROPHONE, Daemon, Told, events, file_source, model, settings, states
 from system.sound import wake_word
 
 from edged.watch import DEADLINE_S
@@ -197,9 +197,10 @@ def test_it_ends_what_it_began(rig: Rig, broker: Broker, subscriber: Subscriber,
         began = time.monotonic()
         daemon.signal(signal.SIGTERM)
         daemon.wait_told("STOPPING")
-        with contextlib.suppress(ProcessLookupError):
-            daemon.signal(signal.SIGTERM)  # a second one changes nothing
-            daemon.signal(signal.SIGINT)
+        while daemon.running:  # whatever comes after the first one, and when, changes nothing
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                daemon.signal(number)
+            time.sleep(0.001)
         assert daemon.wait() == 0
         report(f"stopped within {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < 3
@@ -235,6 +236,15 @@ def test_it_stops_in_bounded_time_whatever_is_amiss(rig: Rig, broker: Broker, tm
         report(f"{trouble}: stopped within {time.monotonic() - began:.2f} s")
         assert time.monotonic() - began < STOP_S
         assert all(gone(child) for child in children)
+
+
+def test_it_stops_in_the_middle_of_a_reload(broker: Broker, okay_nabu: Path, tmp_path: Path) -> None:
+    first = settings(broker.port, file_source(okay_nabu, loop=True))
+    for delay_s in (0.0, 0.04, 0.08, 0.12):
+        with Daemon(tmp_path / f"after {delay_s}", first) as daemon:
+            daemon.reload(first + model(wake_word("alexa")))
+            time.sleep(delay_s)  # the moment is what is tested: reading models, replacing stations, done
+            assert daemon.stop() == 0
 
 
 @pytest.mark.parametrize("stalled", [False, True], ids=["hearing", "server stalled"])
