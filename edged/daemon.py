@@ -272,10 +272,13 @@ class Daemon:
 
     async def _ready(self) -> None:
         """READY once every source either hears or was found absent and published so."""
-        speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
-        await asyncio.wait(speaking, timeout=READY_S)
+        await self._all_known()
         systemd.ready(in_words(self.stations))
         log.info("ready: %s", in_words(self.stations))
+
+    async def _all_known(self) -> None:
+        speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
+        await asyncio.wait(speaking, timeout=READY_S)
 
     async def _report(self) -> None:
         while True:
@@ -317,6 +320,7 @@ class Daemon:
         try:
             async with self.changing:
                 await self._reload()
+            await self._all_known()
         except EdgedError as error:
             log.error("the old config goes on running, because of the new one: %s", error)  # noqa: TRY400 - a user's mistake has no traceback
             raise
