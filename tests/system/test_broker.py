@@ -58,7 +58,7 @@ def keeper(broker: Broker) -> Iterator[Subscriber]:
         yield made
 
 
-@pytest.mark.parametrize("away_s", [3, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("away_s", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_every_committed_event_arrives_once_and_in_order(
     tmp_path: Path, okay_nabu: Path, broker: Broker, keeper: Subscriber, away_s: float
 ) -> None:

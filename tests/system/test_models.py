@@ -94,7 +94,8 @@ def stop(process: psutil.Process) -> None:
     process.send_signal(signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("harm", [kill, pytest.param(stop, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", [kill, stop])
 def test_a_model_that_is_harmed_is_reported_and_back(
     tmp_path: Path, phrase: Path, broker: Broker, subscriber: Subscriber, harm: Callable[[psutil.Process], None]
 ) -> None:
