@@ -224,7 +224,10 @@ def test_a_model_that_cannot_be_run_is_the_users_to_mend(tmp_path: Path) -> None
     with pytest.raises(ModelError, match=r"not executable\. Run chmod \+x"):
         open_bundle(eim)
     eim.chmod(0o755)
-    with pytest.raises(WorkerLost, match="Exec format error"):
+    with pytest.raises(ModelError, match=r"no program that this machine can run\. Download the \.eim for Linux on "):
+        open_bundle(eim)
+    eim.write_text("#!/no/such/loader\n")
+    with pytest.raises(ModelError, match="no program that this machine can run"):
         open_bundle(eim)
 
 

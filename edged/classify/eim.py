@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -30,6 +31,7 @@ from edged.classify.eim_wire import (
     HELLO,
     MAX_BODY_BYTES,
     SCORES,
+    UNFIT,
     Decoder,
     Frame,
     GarbageError,
@@ -187,6 +189,7 @@ class Worker:
         """Send a frame, if there is one to send, and return the body of the answer, which must be of the kind wanted.
 
         Raises:
+            ModelError: The file is no program that this machine can run.
             WorkerLost: No such answer came in `wait_s`; the worker is gone.
         """
         if self._process is None:
@@ -202,6 +205,10 @@ class Worker:
             self.lost(f"its worker talks garbage: {error}")
         except OSError as error:
             self.lost(f"its worker is gone: {error.strerror}")
+        if frame.kind == UNFIT:
+            self._remove()
+            way_out = f"Download the .eim for Linux on {platform.machine()}"
+            raise ModelError("is no program that this machine can run", file=self._path, way_out=way_out)
         if frame.kind != wanted:
             self.lost(frame.body.decode(errors="replace") if frame.kind == BROKEN else f"it sent {frame.kind!r}")
         return frame.body

@@ -6,6 +6,7 @@
     worker → edged   HELLO      JSON: the model's own answer to hello
                      SCORES     float32, little-endian: one for each label, in the order of HELLO's labels
                      BROKEN     UTF-8: why the worker ends, in plain words; always its last
+                     UNFIT      UTF-8: likewise, where the system cannot run the file at all
 
 A body's length is bounded on both sides: a worker gone mad cannot fill the daemon's memory.
 """
@@ -20,6 +21,7 @@ FEATURES: Final = b"F"
 HELLO: Final = b"H"
 SCORES: Final = b"S"
 BROKEN: Final = b"B"
+UNFIT: Final = b"U"
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """A window of a million samples; Edge Impulse's audio windows have a few tens of thousands."""
@@ -64,7 +66,7 @@ class Decoder:
         if len(self._held) < _HEADER.size:
             return None
         kind, length = _HEADER.unpack_from(self._held)
-        if kind not in (FEATURES, HELLO, SCORES, BROKEN) or length > MAX_BODY_BYTES:
+        if kind not in (FEATURES, HELLO, SCORES, BROKEN, UNFIT) or length > MAX_BODY_BYTES:
             raise GarbageError(f"no frame begins with {bytes(self._held[: _HEADER.size])!r}")
         end = _HEADER.size + length
         if len(self._held) < end:

@@ -18,6 +18,7 @@ model.
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib.util
 import json
 import os
@@ -36,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from edged.classify.eim_wire import BROKEN, FEATURES, HELLO, SCORES, Decoder, encode
+from edged.classify.eim_wire import BROKEN, FEATURES, HELLO, SCORES, UNFIT, Decoder, encode
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -80,7 +81,7 @@ class Edged:
         if error is not None:
             if isinstance(error, IndexError | OSError):
                 time.sleep(POST_MORTEM_S)
-            self.send(BROKEN, _in_words(error).encode())
+            self.send(UNFIT if _never_started(error) else BROKEN, _in_words(error).encode())
             os._exit(1)  # past the client's destructor, which would signal a process that may be gone
 
     def send(self, kind: bytes, body: bytes) -> None:
@@ -165,6 +166,12 @@ def _status(runner: Any) -> str:
 
 def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _never_started(error: BaseException) -> bool:
+    """Tell a file that the system cannot run (another processor's, or its loader is missing) from what may pass."""
+    hopeless = {errno.ENOEXEC, errno.ENOENT, errno.EACCES}
+    return isinstance(error, OSError) and error.errno in hopeless and error.filename == sys.argv[1]
 
 
 def _in_words(error: BaseException) -> str:
