@@ -147,7 +147,7 @@ def lost_words(folder: Path, played: Pcm, delivered: Pcm, *, near_s: float) -> l
 @pytest.mark.parametrize(
     "every",
     [
-        pytest.param(80, id="few"),
+        pytest.param(120, id="few"),
         pytest.param(9, id="many", marks=pytest.mark.slow),
         pytest.param(
             1,

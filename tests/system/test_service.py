@@ -257,6 +257,8 @@ def test_nobody_outlives_a_daemon_that_is_killed(rig: Rig, broker: Broker, tmp_p
         children = daemon.processes[1:]
         daemon.kill()
         eventually(lambda: all(map(gone, children)), f"they are gone: {children}", within_s=GONE_S)
+        if stalled:
+            rig.resume()
         daemon.start()  # and nothing that is left over keeps the next one from starting
         assert daemon.stop() == 0
 
