@@ -15,16 +15,15 @@ COMPLAINTS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "sof
 
 def temperature_c() -> float | None:
     """Temperature of the processor, or None where there is no sensor."""
-    text = _read(THERMAL)
-    return None if text is None else round(int(text) / 1000, 1)
+    millidegrees = _number(THERMAL, base=10)
+    return None if millidegrees is None else round(millidegrees / 1000, 1)
 
 
 def throttled() -> tuple[str, ...] | None:
     """What a Raspberry Pi's firmware complains of now and since boot; None on other machines."""
-    text = _read(THROTTLED)
-    if text is None:
+    bits = _number(THROTTLED, base=16)
+    if bits is None:
         return None
-    bits = int(text, 16)
     now = [word for bit, word in COMPLAINTS.items() if bits >> bit & 1]
     since_boot = [f"{word} since boot" for bit, word in COMPLAINTS.items() if bits >> (bit + 16) & 1]
     return (*now, *since_boot)
@@ -50,6 +49,14 @@ def rss_bytes() -> int:
         found += resident.get(member, 0)
         family += children.get(member, ())
     return found * os.sysconf("SC_PAGE_SIZE")
+
+
+def _number(path: Path, *, base: int) -> int | None:
+    """Read a number; None where there is none: a driver may answer with nothing, or with words."""
+    try:
+        return int(_read(path) or "", base)
+    except ValueError:
+        return None
 
 
 def _read(path: Path) -> str | None:
