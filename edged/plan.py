@@ -61,7 +61,11 @@ class Plan:
     def key(self, source: str) -> object:
         """Give all that shapes a source and its lanes: while it is equal, they need not be started anew."""
         config = self.config
-        lanes = [(name, self.models[name], self._identity(name)) for heard, name in self.lanes if heard == source]
+        lanes = {
+            name: (self.models[name].model_copy(update={"sources": None}), self._identity(name))
+            for heard, name in self.lanes
+            if heard == source
+        }
         return (config.gateway, config.mqtt, config.runtime, config.sources[source], lanes)
 
     @property
