@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edged import installed
-from edged.classify.bundle import default_model, open_bundle
-from edged.errors import StateError
+from edged.classify.bundle import default_model, open_bundle, write_bundle
+from edged.errors import ModelError, StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,37 @@ def test_only_the_newest_is_kept(tmp_path: Path) -> None:
         kept = installed.keep(tmp_path, "wake", default_model().path, configured=tmp_path / "old.json")
     assert [path.name for path in sorted((tmp_path / "models").iterdir())] == ["wake-3", "wake.json"]
     assert kept.exists()
+
+
+def test_names_that_begin_alike_are_kept_apart(tmp_path: Path) -> None:
+    configured = tmp_path / "old.json"
+    other = installed.keep(tmp_path, "wake-2", default_model().path, configured=configured)
+    for _ in range(2):
+        installed.keep(tmp_path, "wake", default_model().path, configured=configured)
+    assert installed.find(tmp_path, "wake-2", configured=configured) == other
+    assert sorted(path.name for path in (tmp_path / "models").glob("wake*/")) == ["wake-2", "wake-2-1"]
+
+
+def test_a_bundle_that_is_named_by_its_manifest(tmp_path: Path) -> None:
+    default = default_model()
+    bundle = write_bundle(
+        tmp_path / "bundle",
+        model=default.model,
+        name="wake",
+        labels=default.labels,
+        front_end=default.front_end,
+        window_frames=3,
+        hop_frames=3,
+    )
+    kept = installed.keep(tmp_path, "wake", bundle.path / "manifest.json", configured=tmp_path / "old.json")
+    assert open_bundle(kept).sha256 == default.sha256
+
+
+def test_what_is_no_wake_word_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError):
+        installed.keep(tmp_path, "wake", tmp_path / "odd.json", configured=tmp_path / "old.json")
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"replaces": 1}'])
