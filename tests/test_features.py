@@ -202,7 +202,7 @@ def test_a_mapping_opens_what_it_names() -> None:
             "front_end.coeficients: unknown parameter of mfcc. Did you mean coefficients",
         ),
         ({"name": "mfcc", "bands": 40.5}, "front_end.bands = 40.5: not a whole number"),
-        ({"name": "mfcc", "bands": True}, "front_end.bands = True: not a whole number"),
+        ({"name": "mfcc", "bands": True}, "front_end.bands = true: not a whole number"),
         ({"name": "mfcc", "window_ms": "40"}, "front_end.window_ms = '40': not a number"),
         ({"name": "mfcc", "coefficients": 41}, "front_end.coefficients = 41: out of range"),
         ({"name": "log-mel", "window_ms": 0.03125}, "front_end.window_ms = 0.03125: out of range"),
