@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from speech import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# No test may fail because the machine is busy; and CI must see the same examples in every run.
+settings.register_profile(
+    "edged", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("edged")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
