@@ -106,6 +106,7 @@ class Daemon:
         """Held by whoever gives the daemon another plan."""
         self._models: dict[str, Health[ModelState]] = {}
         """How each model is, as last published."""
+        self._refused = ""
         self._stop, self._hup = asyncio.Event(), asyncio.Event()
         self._began_s = time.monotonic()
         self._progress = Progress()
@@ -246,6 +247,11 @@ class Daemon:
 
     # How it is.
 
+    def in_words(self) -> str:
+        """Say how things stand, in one line; that the last reload was refused stays there until the next one."""
+        refused = f"; the new config was refused: {self._refused}" if self._refused else ""
+        return in_words(self.stations) + refused
+
     def broker_in_words(self) -> str:
         """Say how the connection to the broker is."""
         return f"{self._voice.link.state}: {self._voice.link.why}" if self._voice.link.why else self._voice.link.state
@@ -255,7 +261,7 @@ class Daemon:
         return measured(self.stations, outbox=self._outbox, link=self._voice.link, began_s=self._began_s)
 
     def _changed(self) -> None:
-        systemd.status(in_words(self.stations))
+        systemd.status(self.in_words())
         self._publish_models()
 
     def _publish_models(self) -> None:
@@ -273,8 +279,8 @@ class Daemon:
     async def _ready(self) -> None:
         """READY once every source either hears or was found absent and published so."""
         await self._all_known()
-        systemd.ready(in_words(self.stations))
-        log.info("ready: %s", in_words(self.stations))
+        systemd.ready(self.in_words())
+        log.info("ready: %s", self.in_words())
 
     async def _all_known(self) -> None:
         speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
@@ -317,16 +323,18 @@ class Daemon:
     async def reload(self) -> None:
         """Read the config again and run it; raises EdgedError, and then the old one is still running."""
         systemd.reloading()
+        self._refused = ""
         try:
             async with self.changing:
                 await self._reload()
             await self._all_known()
         except EdgedError as error:
+            self._refused = str(error).partition("\n")[0]
             log.error("the old config goes on running, because of the new one: %s", error)  # noqa: TRY400 - a user's mistake has no traceback
             raise
         finally:
-            systemd.reloaded(in_words(self.stations))
-        log.info("reloaded: %s", in_words(self.stations))
+            systemd.reloaded(self.in_words())
+        log.info("reloaded: %s", self.in_words())
 
     async def _reload(self) -> None:
         new = await asyncio.to_thread(plan, self.plan.file)

@@ -14,7 +14,6 @@ from edged import __version__, installed
 from edged.control.protocol import audio
 from edged.control.server import Verb
 from edged.errors import UserError, WorkerLost
-from edged.report import in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -44,7 +43,7 @@ async def _status(daemon: Daemon, _request: Request, _peer: Peer) -> dict[str, A
         "process": os.getpid(),
         "gateway": daemon.plan.config.gateway,
         "config": str(daemon.plan.file),
-        "in_words": in_words(daemon.stations),
+        "in_words": daemon.in_words(),
         "broker": daemon.broker_in_words(),
         "vitals": asdict(daemon.vitals()),
     }
@@ -52,7 +51,7 @@ async def _status(daemon: Daemon, _request: Request, _peer: Peer) -> dict[str, A
 
 async def _reload(daemon: Daemon, _request: Request, _peer: Peer) -> dict[str, Any]:
     await daemon.reload()
-    return {"in_words": in_words(daemon.stations)}
+    return {"in_words": daemon.in_words()}
 
 
 async def _tap(daemon: Daemon, request: Request, _peer: Peer) -> AsyncIterator[dict[str, Any]]:
