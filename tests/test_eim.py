@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -204,10 +206,32 @@ def test_a_model_that_does_not_hear_is_refused(tmp_path: Path, hello: dict[str, 
     assert refusal.value.key == key
 
 
-@pytest.mark.parametrize("hello", [{"labels": []}, {"labels": 7}, {"input_features_count": 10**9}, {"frequency": -1}])
+@pytest.mark.parametrize(
+    "hello",
+    [
+        {"labels": []},
+        {"labels": 7},
+        {"labels": ["dog", ""]},
+        {"input_features_count": 10**9},
+        {"frequency": -1},
+        {"frequency": math.inf},
+    ],
+)
 def test_a_hello_that_makes_no_sense_is_garbage(tmp_path: Path, hello: dict[str, Any]) -> None:
     with pytest.raises(WorkerLost, match=r"hello is not understood|talks garbage|TypeError"):
         open_bundle(write_eim(tmp_path / "peer.eim", hello=hello))
+
+
+def test_a_machine_without_a_descriptor_left_is_waited_for(tmp_path: Path) -> None:
+    bundle = described(write_eim(tmp_path / "peer.eim"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        with pytest.raises(WorkerLost, match=r"it cannot be started: too many open files"):
+            open_model(bundle)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    open_model(bundle).close()
 
 
 def test_another_model_under_the_same_path_is_refused(tmp_path: Path) -> None:

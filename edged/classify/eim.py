@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -151,10 +151,11 @@ class Worker:
 
     Raises:
         ModelError: It is not an executable file.
+        WorkerLost: The machine has no process, no descriptor or no room on the disk left for it.
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - pathlib's raises where a folder on the way is closed to us
             raise ModelError("there is no such model", file=path, way_out="Name a model that exists")
         if not os.access(path, os.X_OK):
             raise ModelError("is not executable", file=path, way_out=f"Run chmod +x {path}")
@@ -162,10 +163,23 @@ class Worker:
         self._decoder = Decoder()
         self._shared_before = _shared_memory()
         self._shared: set[str] = set()
+        self._process: subprocess.Popen[bytes] | None = None
+        with ExitStack() as on_failure:
+            try:
+                self._begin(on_failure)
+            except OSError as error:
+                raise WorkerLost(
+                    f"{path.name}: it cannot be started: {(error.strerror or str(error)).lower()}"
+                ) from None
+            on_failure.pop_all()
+
+    def _begin(self, on_failure: ExitStack) -> None:
         self._folder = tempfile.mkdtemp(prefix="edged-eim-")  # short: it will hold a UNIX socket, whose name is bounded
+        on_failure.callback(Path(self._folder).rmdir)  # not rmtree, which wants a descriptor
         self._socket, theirs = socket.socketpair()
+        on_failure.callback(self._socket.close)
         with theirs:
-            self._process: subprocess.Popen[bytes] | None = _start(path, theirs, self._folder)
+            self._process = _start(self._path, theirs, self._folder)
 
     def hello(self, wait_s: float) -> Hello:
         """What the model says of itself, once, after the start.
@@ -179,7 +193,7 @@ class Worker:
             self._note_shared_memory(self._process.pid)
         try:
             return _hello(json.loads(body), self._path)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             self.lost(f"its hello is not understood: {error!r}")
         except ModelError:
             self.close()
@@ -318,7 +332,7 @@ def _hello(told: dict[str, Any], path: Path) -> Hello:
         )
     labels = tuple(map(str, said["labels"]))
     samples = _number(said["input_features_count"], high=MAX_SAMPLES)
-    if not 0 < len(set(labels)) == len(labels) <= MAX_LABELS:
+    if not 0 < len(set(labels)) == len(labels) <= MAX_LABELS or not all(labels):
         raise ValueError(f"labels {labels[:10]}")
     slice_samples = said.get("slice_size") or samples // SLICES
     return Hello(

@@ -24,6 +24,9 @@ def read_labels(labels: Sequence[str] | Path) -> tuple[str, ...]:
         ModelError: The file cannot be read, or a label stands there twice.
     """
     found = _from_file(labels) if isinstance(labels, Path) else tuple(labels)
+    if not all(found):
+        file = labels if isinstance(labels, Path) else None
+        raise ModelError("one of them is empty", file=file, key="labels", way_out="Give every output a name")
     if twice := [label for label, count in Counter(found).items() if count > 1]:
         file = labels if isinstance(labels, Path) else None
         raise ModelError("stands there twice", file=file, key="labels", value=twice[0], way_out="Give distinct labels")
