@@ -111,6 +111,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"is not UTF-8 at line {line}", file=path, way_out="Save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not TOML: {error}", file=path, way_out="Mend that line") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise ConfigError(f"cannot be read: {error}", file=path, way_out="Write a shorter number") from None
     except RecursionError:
         raise ConfigError("is nested too deeply", file=path, way_out="Write tables, not lists in lists") from None
 

@@ -149,9 +149,21 @@ def _stamps(paths: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
 
 
 def _there(path: Path, *, file: Path, key: str) -> None:
-    if not path.exists():
-        way_out = "Name one that exists; a relative path counts from the folder of the config file"
-        raise ConfigError("there is no such file", file=file, key=key, value=str(path), way_out=way_out)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        what, way_out = (
+            "there is no such file",
+            "Name one that exists; a relative path counts from the folder of the config file",
+        )
+    except OSError as error:  # a folder on the way is closed to this user, a name is too long, a disk fails
+        what, way_out = (
+            f"cannot be looked at: {(error.strerror or str(error)).lower()}",
+            "Name a file in a place that edged may read",
+        )
+    else:
+        return
+    raise ConfigError(what, file=file, key=key, value=str(path), way_out=way_out)
 
 
 def _audible(path: Path, *, file: Path, key: str) -> None:

@@ -32,7 +32,14 @@ def wrong(what: str, *, way_out: str) -> PydanticCustomError:
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    _no_nul(path)
     return Path(info.context["folder"], path) if info.context else path
+
+
+def _no_nul(text: str | Path) -> str | Path:
+    if "\0" in str(text):
+        raise wrong("holds a NUL, which no name and no argument can", way_out="Leave it out")
+    return text
 
 
 def _host(host: str) -> str:
@@ -48,13 +55,15 @@ def _topic_prefix(prefix: str) -> str:
 
 
 def _device(device: str) -> str:
-    if device != "default" and not re.fullmatch(r"(name|usb):.+", device):
+    if device != "default" and not re.fullmatch(r"(name|usb):\s*[^\s\0][^\0]*", device):
         raise wrong("names no device", way_out="Write default, name:… or usb:…, as `edged devices` prints them")
     return device
 
 
 FilePath: TypeAlias = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_file)]
-Words: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+Words: TypeAlias = Annotated[
+    tuple[Annotated[str, Field(min_length=1), AfterValidator(_no_nul)], ...], Field(strict=False)
+]
 Level: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
 Credential: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from edged.classify.archive import MAX_MANIFEST_BYTES
 from edged.classify.bundle import Bundle, default_model, open_bundle, write_bundle
+from edged.classify.labels import read_labels
 from edged.classify.manifest import read_manifest
 from edged.errors import ModelError
 from edged.features.spec import LogMel, Micro
@@ -43,6 +44,31 @@ WHOLE: dict[str, Any] = {
 
 def made(path: Path, **changes: Any) -> Bundle:
     return write_bundle(path, **(WHOLE | changes))
+
+
+# The place.
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("absent.tflite", "there is no such model"), ("n" * 300, "cannot be looked at: .*too long"), ("a\0b", "NUL|null")],
+)
+def test_a_place_that_cannot_be_looked_at_is_the_users_to_mend(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(ModelError, match=why):
+        open_bundle(tmp_path / name)
+
+
+def test_a_wake_word_that_names_no_possible_file_is_refused(tmp_path: Path) -> None:
+    told = json.loads((MODELS / "okay_nabu.json").read_text()) | {"model": "n" * 300}
+    (tmp_path / "word.json").write_text(json.dumps(told))
+    with pytest.raises(ModelError, match="is not beside this file"):
+        open_bundle(tmp_path / "word.json")
+
+
+def test_every_output_has_a_name(tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text("index,display_name\n0,Dog\n1,\n")
+    with pytest.raises(ModelError, match="one of them is empty"):
+        read_labels(tmp_path / "map.csv")
 
 
 # The round trip.

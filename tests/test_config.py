@@ -104,6 +104,9 @@ WRONG = [
     ("zzz = 1\n" + SOURCE, "zzz", 1, "not a known key", "known here are gateway, "),
     (SOURCE + "devcie = 'default'", "sources.mic.devcie", "default", "did you mean `device`?", "Rename"),
     (SOURCE + "device = '2'", "sources.mic.device", "2", "names no device", "edged devices"),
+    (SOURCE + "device = 'name: '", "sources.mic.device", "name: ", "names no device", "edged devices"),
+    (SOURCE + 'device = "name:a\\u0000"', "sources.mic.device", "name:a\0", "names no device", "edged devices"),
+    ('state_dir = "a\\u0000"\n' + SOURCE, "state_dir", "a\0", "holds a NUL", "Leave it out"),
     (SOURCE + "rate_hz = '16000'", "sources.mic.rate_hz", "16000", "valid integer", "without quotes"),
     (SOURCE + "rate_hz = 100", "sources.mic.rate_hz", 100, "too small", "Write 4000 or more"),
     (SOURCE + "channels = 0", "sources.mic.channels", 0, "too small", "Write 1 or more"),
@@ -363,3 +366,8 @@ def test_the_running_daemon_is_found_though_its_file_was_spoilt(tmp_path: Path) 
     file.write_text("runtime_dir = 3\n")
     with pytest.raises(ConfigError, match="runtime_dir = 3: is not a path"):
         control_socket(file)
+
+
+def test_a_number_of_thousands_of_digits_is_refused(file: Path) -> None:
+    error = refusal(file, "mqtt.port = " + "9" * 5000)
+    assert "shorter number" in str(error)

@@ -166,3 +166,13 @@ def test_the_models_of_a_command(config: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [bundle.name for bundle in chosen()[0]] == ["word"]
     monkeypatch.setenv("EDGED_CONFIG", str(config.parent / "none.toml"))
     assert chosen()[0] == [default_model()]
+
+
+@pytest.mark.parametrize("key", ["path", "labels_file"])
+def test_a_file_that_cannot_be_looked_at_is_the_users_to_mend(config: Path, key: str) -> None:
+    with config.open("a") as file:
+        file.write('[models.far]\npath = "okay_nabu.json"\n' if key != "path" else "[models.far]\n")
+        file.write(f'{key} = "{"n" * 300}"\n')
+    with pytest.raises(ConfigError, match="cannot be looked at: file name too long") as caught:
+        plan(config)
+    assert caught.value.key == f"models.far.{key}"

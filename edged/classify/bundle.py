@@ -133,8 +133,7 @@ def open_bundle(
         file=file,
         table=table,
     )
-    if not path.exists():
-        raise ModelError("there is no such model", file=path, way_out="Name a model that exists")
+    _there(path)
     return _wished(_recognised(path, wish), wish)
 
 
@@ -203,6 +202,16 @@ def write_bundle(
     bundle = _from_parts(Parts(data, model, str(path / MANIFEST)), path)
     write_parts(path, manifest=data, model=model)
     return bundle
+
+
+def _there(path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError("there is no such model", file=path, way_out="Name a model that exists") from None
+    except (OSError, ValueError) as error:  # a folder on the way is closed to this user; ValueError: a NUL in the name
+        what = f"cannot be looked at: {(getattr(error, 'strerror', None) or str(error)).lower()}"
+        raise ModelError(what, file=path, way_out="Put it where edged may read it") from None
 
 
 def _recognised(path: Path, wish: Wishes) -> Bundle:
