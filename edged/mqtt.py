@@ -226,7 +226,7 @@ class Link:
     async def _pump(self, connection: Connection) -> None:
         while connection.lost is None and len(self._flying) < connection.room:
             if self._unsent:
-                self._send(connection, self._unsent.pop(next(iter(self._unsent))), None)
+                self._send_retained(connection, self._unsent.pop(next(iter(self._unsent))))
             elif self._muted or self._held is not None:
                 return
             elif self._ready:
@@ -256,6 +256,14 @@ class Link:
 
     def _drained(self) -> bool:
         return not (self._unsent or self._flying or self._ready or self._outbox.depth or self._outbox.waiting)
+
+    def _send_retained(self, connection: Connection, publication: Publication) -> None:
+        """Send the last word on a topic, or, where this broker takes nothing so large, leave it unsaid and complain."""
+        try:
+            self._send(connection, publication, None)
+        except ValueError as error:
+            self._complain(f"{self._target} can never take what is said on {publication.topic}; it is left out")
+            log.debug("%s: %s", publication.topic, error)
 
     def _send_event(self, connection: Connection, stored: Stored) -> None:
         try:

@@ -167,6 +167,24 @@ def test_an_event_that_no_broker_can_take_does_not_block_the_others(tmp_path: Pa
         assert numbers(subscriber.messages) == [0, 3]
 
 
+def test_retained_state_that_no_broker_can_take_does_not_end_the_link(tmp_path: Path, outbox: Outbox) -> None:
+    async def test(broker: Broker) -> None:
+        async with running(link_to(broker, outbox)) as link:
+            link.retain(state("health", "x" * 5000))
+            link.retain(state("sound/mic/state", "hearing"))
+            await eventually(lambda: "can never take what is said on edged/k/health" in link.why)
+            await outbox.put(drafts(range(1)))
+            await eventually(lambda: outbox.depth == 0)
+            assert link.reconnects == 0
+
+    with (
+        Broker(tmp_path / "small", settings=("max_packet_size 1000",)) as small,
+        small.subscriber("edged/k/sound/mic/state") as subscriber,
+    ):
+        run(test(small))
+        subscriber.wait_for_count(1)
+
+
 def test_what_the_broker_refuses_for_now_is_kept_and_sent_later(
     tmp_path: Path, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
