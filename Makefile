@@ -17,5 +17,7 @@ check: setup ## ruff, mypy, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -q tests/test_layers.py
 bench: setup ## what the whole road costs beside the bare loop: CPU, memory, start, latency; 5 minutes
 	@$(BIN)/python packaging/bench_road.py $(BENCH)
+bad-input: setup ## make every mistake that edged knows, and print what it says to each
+	@PYTHONPATH=tests $(BIN)/python -m bad_input $(BAD_INPUT)
 clean:     ## remove what setup and the tools made in this folder
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

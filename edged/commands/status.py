@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     """Ask the daemon, and print its answer."""
     told = call(control_socket(arguments.config), "status")
-    print(json.dumps(told, indent=2) if arguments.json else _in_words(told))
+    print(json.dumps(told, indent=2) if arguments.json else in_words(told))
     return 0
 
 
-def _in_words(told: dict[str, Any]) -> str:
+def in_words(told: dict[str, Any]) -> str:
+    """Write the daemon's answer for a person, a line each for what it consists of."""
     vitals = told["vitals"]
     outbox, mqtt = vitals["outbox"], vitals["mqtt"]
     lost = f"{outbox['lost']} lost"

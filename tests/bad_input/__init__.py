@@ -1,0 +1,25 @@
+"""What bad input gets: every mistake that edged has an answer to, how to make it, and the answer.
+
+`CASES` is the table. `make bad-input` makes every mistake for real and prints what edged says; docs/ERRORS.md is that
+output, and tests/test_bad_input.py holds each line of it. A new way to be wrong gets a row in one of the tables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bad_input import audio, broker, bundles, config, config_models, control, models, state
+
+if TYPE_CHECKING:
+    from bad_input.case import Case
+
+CASES: dict[str, tuple[Case, ...]] = {
+    "The config file": (*config.CASES, *config_models.CASES),
+    "Passwords and certificates": broker.REFUSED,
+    "Models": (*models.CASES, *bundles.CASES),
+    "Recordings": audio.CASES,
+    "The state directory": state.REFUSED,
+    "Recording, and commands to a running daemon": control.CASES,
+    "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS),
+}
+"""By chapter."""
