@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -328,6 +329,37 @@ def test_a_child_that_dies_at_once_says_why_and_is_not_restarted_in_a_frenzy(fak
     said = [(at, condition) for at, condition in heard.conditions if condition.state == "absent"]
     assert said[0][1].why == "name:fake: the capture process ended: signal SIGABRT: all is lost"
     assert said[1][0] - said[0][0] > 0.5
+
+
+def test_a_machine_without_a_descriptor_left_is_waited_for(fake: Callable[..., None]) -> None:
+    fake()
+
+    async def listen() -> list[str]:
+        states: list[str] = []
+        async with contextlib.aclosing(Microphone("name:fake").listen()) as listening:
+            async for heard in listening:
+                states.append(heard.state if isinstance(heard, Condition) else "audio")
+                if states[-1] == "starting":
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+                if states[-1] == "absent":
+                    assert isinstance(heard, Condition)
+                    assert heard.why == "name:fake: the capture process cannot be started: Too many open files"
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                if states[-1] == "audio":
+                    break
+        return states
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        assert asyncio.run(asyncio.wait_for(listen(), 10)) == ["starting", "absent", "hearing", "audio"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_chunk_is_never_longer_than_a_frame_can_hold(fake: Callable[..., None]) -> None:
+    fake(devices=[{"name": "fake", "maxInputChannels": 8}], speed=20)
+    with Listening(Microphone("name:fake", rate_hz=192_000, channels=8, chunk_ms=1000)) as heard:
+        heard.wait_chunks(2)
 
 
 def test_garbage_is_not_taken_for_audio(fake: Callable[..., None]) -> None:

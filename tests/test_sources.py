@@ -14,11 +14,14 @@ import psutil
 import pytest
 from rig import Listening, wait_until
 
+from edged.audio import sources
+from edged.audio.files import AudioFile
 from edged.audio.sources import CommandSource, FileSource
 from edged.errors import AudioFileError
 from edged.records import Chunk, Condition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -106,6 +109,33 @@ def test_a_paced_loop_keeps_time_over_the_joints(wav: Path) -> None:
     assert set(np.diff([one.ended_ns for one in heard if isinstance(one, Chunk)]).tolist()) == {250_000_000}
 
 
+def test_a_looped_file_that_goes_is_absent_until_it_is_back(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "FILE_RETRY_S", 0.05)
+    away = wav.with_name("away.wav")
+    with Listening(FileSource(wav, paced=True, loop=True)) as heard:
+        heard.wait_chunks(2)
+        wav.rename(away)
+        wait_until(lambda: len(heard.conditions) > 3, within_s=4, what="it is missed, again and again")
+        back_s = time.monotonic()
+        away.rename(wav)
+        heard.wait_state("hearing", since_s=back_s, within_s=2)
+        before = len(heard.chunks)
+        heard.wait_chunks(before + 2)
+    states = [condition.state for _, condition in heard.conditions]
+    assert [states[0], states[-1], {*states[1:-1]}] == ["hearing", "hearing", {"absent"}]
+    assert heard.conditions[1][1].why == f"{wav}: there is no such file"
+
+
+def test_a_file_that_cannot_be_read_to_its_end_has_ended_there(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_file: AudioFile, _frames: int) -> Iterator[NDArray[Any]]:
+        yield SAMPLES[:4000]
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(AudioFile, "blocks", failing)
+    *_, last = hear(FileSource(wav))
+    assert last == Condition("ended", f"{wav}: cannot be read any further: Input/output error, 0.2 s")
+
+
 def test_a_missing_file_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="no such file"):
         FileSource(tmp_path / "none.wav", paced=True)
@@ -139,6 +169,25 @@ def test_a_command_that_ends_says_its_last_words_and_is_started_again() -> None:
     chunks = [one for one in heard if isinstance(one, Chunk)]
     assert [chunk.fresh for chunk in chunks[:3]] == [True, False, True]
     assert chunks[2].first == 0
+
+
+def test_a_password_in_a_commands_last_words_is_not_repeated() -> None:
+    url = "rtsp://admin:s3cr/et@camera/1".replace("/et", "@et")
+    heard = hear(CommandSource(python(f"sys.stderr.write('{url}: Connection refused\\n'); sys.exit(1)")), most=2)
+    assert words(heard)[1].why.endswith("exit status 1: rtsp://…@camera/1: Connection refused")
+
+
+def test_a_command_that_ends_soon_is_not_started_in_a_frenzy() -> None:
+    with Listening(CommandSource(["head", "-c", "4096", "/dev/zero"])) as heard:
+        wait_until(lambda: len(heard.conditions) > 6, within_s=6, what="three lives")
+    lives = [at for at, said in heard.conditions if said.state == "hearing"]
+    assert lives[2] - lives[1] > 0.9
+
+
+def test_a_trickle_is_no_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "FIRST_AUDIO_S", 0.5)
+    heard = hear(CommandSource(python("[(os.write(1, b'x'), time.sleep(0.05)) for _ in iter(int, 1)]")), most=2)
+    assert words(heard)[1].why.endswith("no audio for 0.5 s")
 
 
 def test_a_command_that_cannot_be_started_is_absent_and_tried_again() -> None:

@@ -33,6 +33,8 @@ LOOKS = 100
 """So many looks in one process image, then a fresh one: whatever a driver or a plugin left in this one ends there."""
 LIST_S = 30
 """Longer than any parent waits for a list of devices."""
+SPARE_MS = 10
+"""So much may wait behind a chunk: asked for all of it, PortAudio would now and then wait for another period."""
 MAX_CHANNELS = 8
 """Plugins claim 32 to 128 channels; no more than this is ever asked for."""
 USUAL_RATES = (48000, 44100, 32000, 16000, 8000)
@@ -87,7 +89,8 @@ def listen(device: str, *, rate_hz: int, channels: int, chunk_ms: int) -> None:
         stream, rate_hz, channels = open_stream(audio, info, rate_hz=rate_hz, channels=channels, chunk_ms=chunk_ms)
         send(wire.OPENED, f"{info['name']} at {rate_hz} Hz, {channels} channel{'s' * (channels > 1)}")
         try:
-            pump(stream, rate_hz=rate_hz, channels=channels, frames=rate_hz * chunk_ms // 1000)
+            most = wire.MAX_BODY // (2 * channels)  # of an interface of eight channels and a long chunk
+            pump(stream, rate_hz=rate_hz, channels=channels, frames=min(most, rate_hz * chunk_ms // 1000))
         except OSError as error:
             # Said before anything is closed: closing may hang, and then the parent kills us.
             send(wire.ABSENT, f"the device is gone: {words(error)}")
@@ -100,11 +103,14 @@ def listen(device: str, *, rate_hz: int, channels: int, chunk_ms: int) -> None:
 
 def pump(stream: pyaudio.Stream, *, rate_hz: int, channels: int, frames: int) -> None:
     """Send chunk after chunk until the device fails."""
+    late = 0
     while True:
-        body = stream.read(frames, exception_on_overflow=False)
-        # What already waits behind this chunk was heard after it.
-        behind_ns = stream.get_read_available() * 1_000_000_000 // rate_hz
-        stamp_ns = time.monotonic_ns() - behind_ns
+        body = stream.read(frames + late, exception_on_overflow=False)
+        # What already waits behind this chunk was heard after it. PortAudio wakes once a period, and what a sound
+        # server delivers at a time is not a period: unless the next chunk takes it along it stays late, by a period.
+        behind = stream.get_read_available()
+        late = min(frames, max(0, behind - rate_hz * SPARE_MS // 1000))
+        stamp_ns = time.monotonic_ns() - behind * 1_000_000_000 // rate_hz
         write(wire.Frame(wire.AUDIO, body, stamp_ns=stamp_ns, rate_hz=rate_hz, channels=channels).encode())
 
 

@@ -85,7 +85,12 @@ class Microphone:
         yield Condition("starting", f"{self.device}: opening")
         while True:
             began_s = time.monotonic()
-            capture = Process(self._command, env=child.environment())
+            try:
+                capture = Process(self._command, env=child.environment())
+            except OSError as error:  # no memory, process or descriptor is left
+                yield ear.lose("absent", f"the capture process cannot be started: {error.strerror}")
+                await asyncio.sleep(RESTART_S)
+                continue
             try:
                 frames = self._attach(capture, ear)
                 while True:

@@ -6,7 +6,9 @@ A recording ends. A command that ends, hangs or cannot be started is absent, and
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +18,7 @@ from edged.audio.ledger import Ledger
 from edged.audio.level import SILENT_AFTER_S
 from edged.audio.process import Process
 from edged.audio.wire import AUDIO, Frame
+from edged.errors import AudioFileError
 from edged.records import Chunk, Condition
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 REPLAY_CHUNK_MS = 256
 """Without a clock there is no latency to keep short, and long chunks cost less."""
 CHUNK_MS = 64
+FILE_RETRY_S = 2.0
+"""Between two looks at a recording that has become unreadable."""
 
 
 class Source(Protocol):
@@ -77,24 +82,37 @@ class FileSource:
     async def listen(self) -> AsyncGenerator[Heard, None]:
         """Yield the recording, then `ended`; with `loop`, for ever.
 
-        Raises:
-            AudioFileError: It has become unreadable.
+        One that has become unreadable is absent, and is tried again, unless part of it was heard that shall be heard
+        only once: then it has ended there.
         """
-        yield Condition("hearing", f"{self.path}: {self.rate_hz} Hz, {_channels(self.channels)}")
+        hearing = Condition("hearing", f"{self.path}: {self.rate_hz} Hz, {_channels(self.channels)}")
+        yield hearing
         began_ns = time.monotonic_ns()
+        trouble = None
         while True:
             heard_ns = 0
-            for chunk in self.chunks():
-                heard_ns = (chunk.first + len(chunk.samples)) * 1_000_000_000 // chunk.rate_hz
-                # From the beginning, not from the last chunk: oversleeping must not add up.
-                due_ns = began_ns + heard_ns if self._paced else time.monotonic_ns()
-                await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
-                self.ledger.heard_s += len(chunk.samples) / chunk.rate_hz
-                yield Chunk(chunk.samples, rate_hz=chunk.rate_hz, first=chunk.first, ended_ns=due_ns, fresh=chunk.fresh)
+            try:
+                for chunk in self.chunks():
+                    if trouble is not None:
+                        trouble, began_ns = None, time.monotonic_ns()
+                        yield hearing
+                    heard_ns = (chunk.first + len(chunk.samples)) * 1_000_000_000 // chunk.rate_hz
+                    # From the beginning, not from the last chunk: oversleeping must not add up.
+                    due_ns = began_ns + heard_ns if self._paced else time.monotonic_ns()
+                    await asyncio.sleep(max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
+                    self.ledger.heard_s += len(chunk.samples) / chunk.rate_hz
+                    yield replace(chunk, ended_ns=due_ns)
+            except AudioFileError as error:
+                trouble = error.what
+            except OSError as error:
+                trouble = f"cannot be read any further: {error.strerror}"
             began_ns += heard_ns
-            if not self._loop:
+            if heard_ns and not self._loop:
                 break
-        yield Condition("ended", f"{self.path}: played to its end, {heard_ns / 1e9:.1f} s")
+            if trouble is not None:
+                yield Condition("absent", f"{self.path}: {trouble}")
+                await asyncio.sleep(FILE_RETRY_S)
+        yield Condition("ended", f"{self.path}: {trouble or 'played to its end'}, {heard_ns / 1e9:.1f} s")
 
 
 FIRST_AUDIO_S = 8.0
@@ -102,7 +120,9 @@ FIRST_AUDIO_S = 8.0
 STALL_S = 1.5
 """No audio for so long, after there was some: it hangs."""
 BACK_OFF_S = (0.5, 1.0, 2.0)
-"""Before the next start, after so many without audio in a row."""
+"""Before the next start, after so many in a row that did not deliver for `STEADY_S`."""
+STEADY_S = 10.0
+"""A command that ends sooner than that after its first audio does not work; it must not be started in a frenzy."""
 
 
 class CommandSource:
@@ -136,6 +156,7 @@ class CommandSource:
         failures = 0
         yield Condition("starting", f"{self._name}: starting")
         while True:
+            steady_s = math.inf
             try:
                 process = Process(self.argv)
             except OSError as error:
@@ -146,13 +167,14 @@ class CommandSource:
                         patience_s = STALL_S if ear.phase == "hearing" else FIRST_AUDIO_S
                         for heard in ear.take(await self._frame(process, patience_s)):
                             yield heard
-                        failures = 0
+                        steady_s = min(steady_s, time.monotonic() + STEADY_S)
                 except TimeoutError:
                     yield ear.lose("absent", f"no audio for {patience_s:g} s")
                 except EOFError:
                     yield ear.lose("absent", f"the command ended, {await process.status()}")
                 finally:
                     await process.end()
+            failures = 0 if time.monotonic() >= steady_s else failures
             await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
             failures += 1
             self.ledger.replaced += 1
@@ -165,8 +187,9 @@ class CommandSource:
             EOFError: Nothing will come.
         """
         data = b""
+        until_s = time.monotonic() + patience_s  # for the whole: a trickle is no audio, and would starve the watchdog
         while len(data) < self._chunk_bytes:
-            more = await process.read(self._chunk_bytes - len(data), timeout_s=patience_s)
+            more = await process.read(self._chunk_bytes - len(data), timeout_s=until_s - time.monotonic())
             if not more:
                 break
             data += more
