@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ READ_BYTES = 1 << 16
 """As much as a pipe holds."""
 TAIL_BYTES = 2048
 """Of stderr only this much is kept, the newest: it is there for the reason in words."""
+SECRET = re.compile(r"://[^\s/]*@")
+"""User and password in a URL: ffmpeg says ``rtsp://admin:secret@camera/1: Connection refused``, and we publish it."""
 REAP_PAUSES_S = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 """A killed process is gone within milliseconds; one stuck in the kernel is left to `subprocess` to reap later."""
 
@@ -68,10 +71,11 @@ class Process:
 
     @property
     def last_words(self) -> str:
-        """Return the last line that the process wrote to stderr, or nothing."""
+        """Return the last line that the process wrote to stderr, or nothing; without the passwords of its URLs."""
         self._drain()
         lines = self._tail.decode(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return SECRET.sub("://…@", last)
 
     async def end(self) -> int | None:
         """Kill it with all that it started and reap it; return its exit status, None if the kernel still holds it."""
