@@ -135,6 +135,7 @@ class Daemon:
                 self._link_task = self._group.create_task(self._voice.link.run(), name="mqtt")
                 self._start(self._posts)
                 keepers = self._keep(
+                    outbox=self._outbox.guard(),
                     control=control.run(),
                     reload=self._obey_hup(),
                     health=self._report(),

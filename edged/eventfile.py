@@ -82,6 +82,7 @@ class EventFile:
         self._caps = caps
         self._evicted: set[int] = set()
         self._read_to = 0
+        _make_private(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
             with contextlib.ExitStack() as on_failure:
@@ -199,6 +200,12 @@ class EventFile:
 _Row: TypeAlias = tuple[int, str, int, str, bytes]
 _INSERT = "INSERT INTO event (stream, sequence, topic, body) VALUES (?, ?, ?, ?)"
 _SELECT = "SELECT number, stream, sequence, topic, body FROM event WHERE number > ? ORDER BY number"
+
+
+def _make_private(path: Path) -> None:
+    """Have SQLite find a file that nobody else can read: it tells when somebody is at home. WAL takes the same mode."""
+    with contextlib.suppress(OSError):  # what keeps us from making it SQLite will tell
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _configure(db: sqlite3.Connection) -> None:

@@ -150,13 +150,14 @@ class Inbox:
             self._drop_over_cap()
             self._retry_at = time.monotonic() + RETRY_S
 
-    def end(self, why: str) -> None:
-        """Take nothing in any more."""
+    def end(self, why: str, *, unfinished: Work | None = None) -> None:
+        """Take nothing in any more, and let nobody wait for what was not done."""
         with self._wake:
             self._ended = why
-            for question in self._questions:
+            given = Work([], frozenset(), Counter(), []) if unfinished is None else unfinished
+            for question in (*given.questions, *self._questions):
                 settle(question.answer, StorageFull(why))
-            for _, committed in self._entries:
+            for _, committed in (*given.entries, *self._entries):
                 settle(committed, StorageFull(why))
 
     def _check(self) -> None:

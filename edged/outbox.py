@@ -58,6 +58,8 @@ class Outbox:
         self._file: EventFile | None = None
         self._former: EventFile | None = None
         self._tell: Callable[[], None] = lambda: None
+        self._fallen: Future[None] = Future()
+        self._fallen.set_running_or_notify_cancel()  # whoever waits for it may be cancelled, it not
         self._owner = threading.Thread(target=self._own, name="outbox", daemon=True)
 
     @classmethod
@@ -107,6 +109,13 @@ class Outbox:
 
         self._tell = tell
 
+    async def guard(self) -> None:
+        """Wait until the outbox is closed; raise whatever ends its thread before, which is a bug of ours.
+
+        Somebody must wait here: events of a daemon whose outbox has died in silence would be lost in silence.
+        """
+        await asyncio.wrap_future(self._fallen)
+
     def offer(self, *drafts: Draft) -> None:
         """Take events in, and return at once; if too many are waiting, the oldest of those are dropped and counted.
 
@@ -151,13 +160,18 @@ class Outbox:
     # From here on: the owner's thread.
 
     def _own(self) -> None:
-        why = f"{self._path}: the thread that owns it has died"
+        why, work = f"{self._path}: the thread that owns it has died", None
         try:
             while (work := self._inbox.take()) is not None:
                 self._do(work)
             why = f"{self._path} is closed"
+            self._fallen.set_result(None)
+        except BaseException as error:
+            self.state = why
+            self._fallen.set_exception(error)
+            raise
         finally:
-            self._inbox.end(why)
+            self._inbox.end(why, unfinished=work)
             if self._file is not None:
                 self._file.close()
 
@@ -210,7 +224,10 @@ class Outbox:
             self._file = EventFile(self._path, caps=self._caps, former=self._former)
         except Damaged as damaged:
             self._put_aside(damaged)
-            self._file = EventFile(self._path, caps=self._caps, former=self._former)
+            try:
+                self._file = EventFile(self._path, caps=self._caps, former=self._former)
+            except Damaged as again:
+                raise StorageFull(f"{self._path}: a new one is damaged too ({again})") from again
         return self._file
 
     def _replace(self, file: EventFile, why: Damaged) -> None:
@@ -219,7 +236,11 @@ class Outbox:
         self._put_aside(why)
 
     def _put_aside(self, why: Damaged) -> None:
-        self.set_aside = set_aside(self._path)
+        try:
+            self.set_aside = set_aside(self._path)
+        except OSError as error:  # such as a card that has gone read-only
+            what = f"{self._path} is damaged, and cannot be set aside: {(error.strerror or str(error)).lower()}"
+            raise StorageFull(what) from why
         log.error("%s is damaged (%s): kept as %s, and a new one begun", self._path, why, self.set_aside.name)
 
     def _say(self, state: str) -> None:

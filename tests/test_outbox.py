@@ -312,6 +312,47 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, where: str) -> None:
     assert refused.value.way_out
 
 
+def test_nobody_else_can_read_it(path: Path, opened: Callable[..., Outbox]) -> None:
+    run(opened().put(drafts("somebody is at home")))
+    assert {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {
+        "outbox.sqlite": 0o600,
+        "outbox.sqlite-wal": 0o600,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_its_thread_is_raised_where_somebody_waits(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+
+    async def spoil() -> None:
+        guard = asyncio.create_task(outbox.guard())
+        await outbox.put(drafts("before"))
+        assert outbox._file is not None
+        outbox._file._db.execute("DROP TABLE stream")
+        with pytest.raises(StorageFull, match="has died"):
+            await outbox.put(drafts("after"))
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await guard
+
+    run(spoil())
+    assert "has died" in outbox.state
+
+
+def test_guarding_ends_with_the_outbox_and_may_be_given_up(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+
+    async def give_up() -> None:
+        guard = asyncio.create_task(outbox.guard())
+        await asyncio.sleep(0)
+        guard.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await guard
+
+    run(give_up())
+    assert outbox.close() == 0
+    run(outbox.guard())
+
+
 # --- a full disk ---
 
 
@@ -371,6 +412,24 @@ def test_a_disk_that_is_full_at_the_start(small_disk: Path) -> None:
     eventually(lambda: outbox.state == "ok")
     assert texts(everything(outbox)) == ["a"]
     outbox.close()
+
+
+def test_a_damaged_file_on_a_disk_that_cannot_be_written_is_waited_for(small_disk: Path) -> None:
+    path = small_disk / "outbox.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    remount(small_disk, "ro")
+    outbox = Outbox.open(path)
+    assert "cannot be set aside: read-only file system" in outbox.state
+    outbox.offer(draft("meanwhile"))
+    eventually(lambda: outbox.waiting == 1)
+    remount(small_disk, "rw")
+    eventually(lambda: outbox.state == "ok")
+    assert texts(everything(outbox)) == ["meanwhile"]
+    outbox.close()
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True, timeout=20)
 
 
 def test_closing_on_a_full_disk_is_bounded_and_says_what_was_not_saved(small_disk: Path) -> None:
