@@ -23,7 +23,7 @@ A wake word that rises again within the refractory time is the same word: it is 
 time. A sound is still there: it is told as soon as the time is over, with its real beginning.
 
 A quiet window must cost next to nothing, so smoothing and voting are done for all labels at once, and the table is
-looked at only for labels that are voted or not idle. A posterior that is not a number counts as 0.
+looked at only for labels that are voted or not idle. A posterior that is no finite number counts as 0.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Decider:
     def step(self, scores: Scores) -> list[Decision]:
         """What the scores of the next window decide, in the order of the labels."""
         smoothed = self.smoothed = self._means.step(scores.values[self._columns])
-        over = smoothed > self._thresholds
+        over = (smoothed > self._thresholds) & (smoothed < np.inf)
         self._votes = (self._votes << 1 | over) & self._masks
         if not self._awake and not self._votes.any():
             return []
@@ -284,4 +284,4 @@ def _falls(now: _Moment, *, release: float) -> bool:
 
 
 def _number(score: np.float64) -> float:
-    return 0.0 if np.isnan(score) else float(score)
+    return float(score) if np.isfinite(score) else 0.0

@@ -86,6 +86,7 @@ TABLE: list[tuple[str, Policy, Sequence[float], list[str]]] = [
     ("or passes untold", replace(SOUND, refractory_s=4), [1, 0, 1, 1, 0, 1], ["start@1", "end@2", "start@6"]),
     ("anew waits as well", replace(SOUND, max_s=1, refractory_s=3), [1] * 4, ["start@1", "end@2", "start@4(2)"]),
     ("no number is no score", replace(SOUND, of_m=2), [1, math.nan, math.nan, 1], ["start@1", "end@3", "start@4"]),
+    ("nor is infinity", replace(SOUND, of_m=2), [1, math.inf, math.inf, 1], ["start@1", "end@3", "start@4"]),
 ]
 
 
