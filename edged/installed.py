@@ -52,6 +52,7 @@ def keep(state_dir: Path, name: str, source: Path, *, configured: Path) -> Path:
         draft.write_text(json.dumps(note), encoding="utf-8")
         _sync(folder)
         draft.replace(_note(state_dir, name))
+        _sync_one(models)  # before the older one goes: the disk may keep the removal, and not the new note
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         what = f"the model cannot be kept: {(error.strerror or str(error)).lower()}"
@@ -86,8 +87,12 @@ def _copy(source: Path, copy: Path) -> None:
 def _sync(folder: Path) -> None:
     """Have the disk hold all of it before anything points to it."""
     for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,23 @@ def test_only_the_newest_is_kept(tmp_path: Path) -> None:
         kept = installed.keep(tmp_path, "wake", default_model().path, configured=tmp_path / "old.json")
     assert [path.name for path in sorted((tmp_path / "models").iterdir())] == ["wake-3", "wake.json"]
     assert kept.exists()
+
+
+def test_the_older_goes_only_when_the_disk_holds_the_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed.keep(tmp_path, "wake", default_model().path, configured=tmp_path / "old.json")
+    seen = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        if os.path.samestat(os.fstat(descriptor), (tmp_path / "models").stat()):
+            seen.append(((tmp_path / "models" / "wake.json").read_text(), (tmp_path / "models" / "wake-1").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    installed.keep(tmp_path, "wake", default_model().path, configured=tmp_path / "old.json")
+    ((note, older_is_there),) = seen
+    assert "wake-2/" in note
+    assert older_is_there
 
 
 def test_names_that_begin_alike_are_kept_apart(tmp_path: Path) -> None:
