@@ -303,7 +303,7 @@ class Model(Table):
     """Plain `.tflite`: frames in one input; default: as its input shape says."""
     hop_frames: Count | None = None
     """Plain `.tflite`: frames from one window to the next."""
-    timeout_s: float = Field(default=2.0, gt=0, le=60)
+    timeout_s: float = Field(default=2.0, gt=0, le=10)
     """`.eim`: a model that has not answered by then is killed and replaced."""
     front_end: FrontEnd | None = None
     """Plain `.tflite`: how sound becomes its input."""
