@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 from collections import deque
 from dataclasses import replace
@@ -33,6 +34,8 @@ DRAIN_S = 5.0
 """Longest wait for what has been fed to be classified."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 """Waits between attempts to bring a model back; the last one is repeated, for ever, with jitter."""
+STEADY_S = 10.0
+"""A model that is lost sooner after it came up does not work: it is brought back no faster than one that never came."""
 
 Result = TypeVar("Result")
 
@@ -89,6 +92,8 @@ class Listener:
 
     def feed(self, chunk: Chunk | None) -> None:
         """Hand over a chunk, or None where the stream breaks; never blocks."""
+        if chunk is None and self._inbox and self._inbox[-1] is None:
+            return  # a source that stays away says so again and again: one break is enough, and they must not pile up
         self._inbox.append(chunk)
         self._waiting_ns += _length_ns(chunk)
         while self._waiting_ns > INBOX_S * 1e9:
@@ -102,6 +107,8 @@ class Listener:
 
     def swap(self, heir: Lane, open_lane: Callable[[], Lane]) -> None:
         """Have another lane take over between two windows; from now on `open_lane` is the way to bring it back."""
+        if self._heir is not None:  # its turn has not come: the lane is busy, or down
+            self._heir.close()
         self._open, self._heir = open_lane, heir
         self._idle.clear()
         self._awake.set()
@@ -119,21 +126,23 @@ class Listener:
 
     async def run(self, pool: Executor) -> None:
         """Listen for ever. Cancelled, it ends every sound that is still on, and closes the lane."""
-        failures = 0
+        now, failures = asyncio.get_running_loop().time, 0
         try:
             while True:
+                steady_s = math.inf
                 try:
                     await self._revive(pool)
-                    failures = 0
+                    steady_s = now() + STEADY_S
                     await self._listen(pool)
                 except (WorkerLost, ModelError) as error:
+                    failures = 0 if now() >= steady_s else failures
                     self._fail(str(error))
                     await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)] * random.uniform(0.75, 1.0))  # noqa: S311 - jitter
                     failures += 1
         finally:
             if self.lane is not None:
                 self._decided(self.lane, self.lane.resign())
-            self.close()
+            await _hop(pool, self.close)  # a model's process may take its time to end, and others are still heard
 
     def close(self) -> None:
         """Close the model; `run` does it at its end."""
@@ -142,6 +151,8 @@ class Listener:
                 lane.close()
 
     async def _revive(self, pool: Executor) -> None:
+        if self.lane is None:
+            self.lane, self._heir = self._heir, None
         if self.lane is None:
             await _hop(pool, self._bring_up)
         self._down = False
@@ -156,7 +167,7 @@ class Listener:
     async def _listen(self, pool: Executor) -> None:
         while True:
             if self._heir is not None:
-                self._succeed()
+                await self._succeed(pool)
             if not self._inbox:
                 self._idle.set()
                 self._awake.clear()
@@ -176,15 +187,16 @@ class Listener:
             return replace(chunk, fresh=True)
         return chunk
 
-    def _succeed(self) -> None:
+    async def _succeed(self, pool: Executor) -> None:
         """Let the heir take over; between two hops nobody else is using either lane."""
         old, self.lane, self._heir = self.lane, self._heir, None
         assert self.lane is not None  # noqa: S101 - only called when there is an heir
         if old is not None:
             self._decided(old, old.resign())
             old.succeed(self.lane)
-            old.close()
         self._changed("running", "")
+        if old is not None:
+            await _hop(pool, old.close)
 
     def _fail(self, why: str) -> None:
         self._down = True

@@ -255,6 +255,95 @@ def test_a_swap_falls_between_two_chunks() -> None:
     asyncio.run(scenario())
 
 
+def test_breaks_do_not_pile_up_while_a_model_is_down() -> None:
+    async def scenario() -> None:
+        log = Log()
+        broken = True
+        ward = Ward()
+
+        def opening() -> Ward:
+            if broken:
+                raise WorkerLost("no")
+            return ward
+
+        one = listener(opening, log)
+        async with running(one):
+            await until(lambda: bool(log.states))
+            for _ in range(1000):
+                one.feed(None)
+            one.feed(chunk(0, fresh=True))
+            broken = False
+            await until(lambda: ward.heard != [])
+        assert ward.finished == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_dies_at_its_first_window_is_not_brought_back_in_a_frenzy() -> None:
+    async def scenario() -> None:
+        log = Log()
+        lost_s: list[float] = []
+
+        def opening() -> Ward:
+            return Ward(dies_at=0)
+
+        one = listener(opening, log)
+        async with running(one):
+            while len(lost_s) < 4:
+                one.feed(chunk(len(lost_s), fresh=True))
+                failures = sum(state == "failed" for state, _ in log.states)
+                await until(lambda failures=failures: len(log.states) > 2 * failures + 1)  # type: ignore[misc]
+                lost_s.append(asyncio.get_running_loop().time())
+                await until(lambda: log.states[-1][0] == "running")
+        waits = np.diff(lost_s)
+        assert waits[0] < 0.5 * 0.75
+        assert waits[2] >= 1.0 * 0.75
+
+    asyncio.run(scenario())
+
+
+def test_an_heir_takes_over_from_a_model_that_is_down() -> None:
+    async def scenario() -> None:
+        log, first, second = Log(), Ward(), Ward()
+
+        def opening() -> Ward:
+            raise WorkerLost("no")
+
+        one = listener(opening, log)
+        async with running(one):
+            await until(lambda: bool(log.states))
+            for heir in (first, second):
+                one.swap(cast("Lane", heir), cast("Callable[[], Lane]", opening))
+            one.feed(chunk(0, fresh=True))
+            await until(lambda: second.heard != [])
+        assert (first.heard, first.closed, second.closed) == ([], 1, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_takes_its_time_to_end_does_not_hold_up_the_loop() -> None:
+    async def scenario() -> None:
+        go = threading.Event()
+
+        class Slow(Ward):
+            def close(self) -> None:
+                super().close()
+                assert go.wait(5)
+
+        old, heir = Slow(), Slow()
+        one = listener(lambda: old)
+        asyncio.get_running_loop().call_later(0.1, go.set)
+        async with running(one):
+            await until(lambda: one.lane is cast("Lane", old))
+            one.swap(cast("Lane", heir), lambda: cast("Lane", heir))
+            await until(lambda: old.closed == 1)
+            go.clear()
+            asyncio.get_running_loop().call_later(0.1, go.set)
+        assert heir.closed == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_real_lane_runs_in_it() -> None:
     async def scenario() -> None:
         bundle = default_model()
