@@ -303,8 +303,8 @@ class Model(Table):
     """Plain `.tflite`: frames in one input; default: as its input shape says."""
     hop_frames: Count | None = None
     """Plain `.tflite`: frames from one window to the next."""
-    timeout_s: float = Field(default=2.0, gt=0, le=10)
-    """`.eim`: a model that has not answered by then is killed and replaced."""
+    timeout_s: float = Field(default=2.0, gt=0, le=60)
+    """`.eim`: a model that has not answered by then is killed and replaced; 12 s or more may restart all of edged."""
     front_end: FrontEnd | None = None
     """Plain `.tflite`: how sound becomes its input."""
     policy: Policy = Policy()

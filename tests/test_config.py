@@ -19,7 +19,6 @@ from edged.errors import ConfigError
 from edged.features.spec import KINDS
 from edged.mistakes import Mistakes
 from edged.records import Policy
-from edged.watch import DEADLINE_S
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "packaging" / "edged.toml.example"
@@ -148,7 +147,6 @@ WRONG = [
     (MODEL + "labels = ['dog']\nbackground = ['dgo']", "models.m.background", "dgo", "no such label", "any of dog"),
     (MODEL + "labels = ['dog']\n[models.m.policies.cat]", "models.m.policies", "cat", "no such label", "any of dog"),
     (MODEL + "hop_ms = 0", "models.m.hop_ms", 0, "greater than 0", "Write such"),
-    (MODEL + "timeout_s = 11.0", "models.m.timeout_s", 11.0, "is too large", "10 or less"),
     (MODEL + "timeout_s = 0", "models.m.timeout_s", 0, "greater than 0", "Write such"),
     (MODEL + "window_frames = 0", "models.m.window_frames", 0, "too small", "Write 1 or more"),
     (MODEL + "front_end = {name = 'mel'}", "models.m.front_end.name", "mel", "'log-mel'", "Write such"),
@@ -373,8 +371,3 @@ def test_the_running_daemon_is_found_though_its_file_was_spoilt(tmp_path: Path) 
 def test_a_number_of_thousands_of_digits_is_refused(file: Path) -> None:
     error = refusal(file, "mqtt.port = " + "9" * 5000)
     assert "shorter number" in str(error)
-
-
-def test_a_model_that_hangs_is_given_up_before_it_counts_as_stuck() -> None:
-    (bound,) = (rule.le for rule in tables.Model.model_fields["timeout_s"].metadata if hasattr(rule, "le"))
-    assert bound < DEADLINE_S
