@@ -88,6 +88,16 @@ class Plan:
             stamps=self.stamps | _stamps({name: path}),
         )
 
+    def with_copy(self, name: str, path: Path) -> Plan:
+        """Make the same plan with one model's file at the place of a copy; nothing is opened, so nothing can fail."""
+        bundle = self.bundles[name]
+        return replace(
+            self,
+            models=self.models | {name: self.models[name].model_copy(update={"path": path})},
+            bundles=self.bundles | {name: bundle if isinstance(bundle, WorkerLost) else replace(bundle, path=path)},
+            stamps=self.stamps | _stamps({name: path}),
+        )
+
     def open_lane(self, model: str) -> Lane:
         """Open a model, and make a lane of it; raises ModelError or WorkerLost."""
         bundle = self.bundles[model]

@@ -111,11 +111,11 @@ async def _installed(daemon: Daemon, name: str, path: Path) -> dict[str, Any]:
         kept = await asyncio.to_thread(
             installed.keep, old.config.state_dir, name, path, configured=old.configured(name)
         )
-        new = await asyncio.to_thread(old.with_model, name, kept)
     except BaseException:
         for heir in heirs:
             heir.close()
         raise
+    new = new.with_copy(name, kept)  # the note is written and the older copy gone: from here on nothing may fail
     for listener, heir in zip(listeners, heirs, strict=True):
         listener.swap(heir, partial(new.open_lane, name))
     daemon.adopt(new)

@@ -176,3 +176,19 @@ def test_a_file_that_cannot_be_looked_at_is_the_users_to_mend(config: Path, key:
     with pytest.raises(ConfigError, match="cannot be looked at: file name too long") as caught:
         plan(config)
     assert caught.value.key == f"models.far.{key}"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".eim"])
+def test_a_plan_with_a_copy_is_the_plan_that_a_restart_would_make(config: Path, tmp_path: Path, suffix: str) -> None:
+    if suffix == ".eim":
+        model = write_eim(tmp_path / "peer.eim")
+        copy = tmp_path / "copy" / "peer.eim"
+        copy.parent.mkdir()
+        shutil.copy2(model, copy)
+    else:
+        model = config.with_name("okay_nabu.json")
+        copy = MODELS / "okay_nabu.json"
+    first = plan(config)
+    copied, opened = first.with_model("word", model).with_copy("word", copy), first.with_model("word", copy)
+    assert copied == opened
+    assert copied.key("kitchen") == opened.key("kitchen")
