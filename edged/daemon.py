@@ -107,7 +107,7 @@ class Daemon:
         self._models: dict[str, Health[ModelState]] = {}
         """How each model is, as last published."""
         self._refused = ""
-        self._stop, self._hup = asyncio.Event(), asyncio.Event()
+        self._stop, self._hup, self._replanned = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._began_s = time.monotonic()
         self._progress = Progress()
         self._watchdog_s = systemd.watchdog_interval_s()
@@ -290,7 +290,10 @@ class Daemon:
     async def _report(self) -> None:
         while True:
             self._publish_health()
-            await asyncio.sleep(self.plan.config.health.interval_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.plan.config.health.interval_s):
+                    await self._replanned.wait()
+            self._replanned.clear()
 
     def _publish_health(self) -> None:
         every_s = self.plan.config.health.interval_s
@@ -364,7 +367,7 @@ class Daemon:
             self._voice, self._link_task = voice, self._group.create_task(voice.link.run(), name="mqtt")
         self.plan = new
         self._start(posts)
-        self._publish_health()
+        self._replanned.set()
 
     async def _replace(self, names: list[str]) -> None:
         """End stations, and clear what they left at the broker: their successors say everything anew."""

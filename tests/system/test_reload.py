@@ -64,6 +64,32 @@ def test_sources_and_models_come_and_go(tmp_path: Path, phrase: Path, broker: Br
     assert "edged/test/sound/first/word/okay_nabu" in retained(broker)
 
 
+def test_health_comes_at_its_new_interval_at_once(
+    tmp_path: Path, phrase: Path, broker: Broker, subscriber: Subscriber
+) -> None:
+    slow = settings(broker.port, file_source(phrase, loop=True), WORD, "[health]\ninterval_s = 86400")
+    with Daemon(tmp_path / "edged", slow) as daemon:
+        daemon.file.write_text(slow.replace("86400", "1"))
+        edged("reload", "--config", daemon.file)
+
+        def reports() -> int:
+            return sum(message.topic.endswith("/health") for message in subscriber.messages)
+
+        before = reports()
+        eventually(lambda: reports() >= before + 2, "health comes every second")
+
+
+def test_a_place_that_cannot_be_looked_at_does_not_end_it(tmp_path: Path, phrase: Path, broker: Broker) -> None:
+    good = settings(broker.port, file_source(phrase, loop=True), WORD)
+    far = tmp_path / ("n" * 300 + ".tflite")
+    with Daemon(tmp_path / "edged", good) as daemon:
+        daemon.file.write_text(good + model(far, name="far"))
+        assert "cannot be looked at" in edged("reload", "--config", daemon.file, code=2)
+        assert "cannot be looked at" in edged("model", "install", "word", str(far), "--config", daemon.file, code=2)
+        daemon.file.write_text(good)
+        assert "hearing sample" in edged("reload", "--config", daemon.file)
+
+
 def test_a_bad_config_changes_nothing(tmp_path: Path, phrase: Path, broker: Broker) -> None:
     good = settings(broker.port, file_source(phrase, name="first", loop=True), WORD)
     with Daemon(tmp_path / "edged", good) as daemon:
