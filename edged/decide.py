@@ -74,6 +74,7 @@ class Decider:
         self._needed = [policy.n for policy in chosen]
         self._tracks = [_track(label, policy, rate_hz=rate_hz) for label, policy in watched.values()]
         self._votes = np.zeros(len(chosen), dtype=np.int64)
+        self._voting = False
         self._awake: set[int] = set()
         self.smoothed: NDArray[np.float64] = np.zeros(len(chosen))
         """Smoothed posteriors of the last window, of the labels that have a policy, in the model's order."""
@@ -86,10 +87,11 @@ class Decider:
     def step(self, scores: Scores) -> list[Decision]:
         """What the scores of the next window decide, in the order of the labels."""
         smoothed = self.smoothed = self._means.step(scores.values[self._columns])
-        over = (smoothed > self._thresholds) & (smoothed < np.inf)
-        self._votes = (self._votes << 1 | over) & self._masks
-        if not self._awake and not self._votes.any():
+        over = smoothed > self._thresholds
+        if not (self._awake or self._voting or np.logical_or.reduce(over)):
             return []
+        self._votes = (self._votes << 1 | over & (smoothed < np.inf)) & self._masks
+        self._voting = bool(self._votes.any())
         decisions = []
         for i in sorted(self._awake.union(np.flatnonzero(self._votes).tolist())):
             voted = int(self._votes[i]).bit_count() >= self._needed[i]
@@ -102,6 +104,7 @@ class Decider:
         decisions = [decision for i in sorted(self._awake) for decision in self._tracks[i].broken(ends)]
         self._means.reset()
         self._votes.fill(0)
+        self._voting = False
         self._awake.clear()
         for track in self._tracks:
             track.reset()
