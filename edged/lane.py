@@ -70,6 +70,8 @@ class Lane:
         self._decider = Decider(labels=model.labels, policies=bundle.policies, rate_hz=self.rate_hz)
         self._converter: Converter | None = None
         self._recent: deque[Pcm] = deque()
+        self._kept = 0
+        """Samples in `_recent`."""
         self._origin = 0
         self._stream_ns = 0
         self._heard = 0
@@ -124,7 +126,7 @@ class Lane:
         same = (old.front_end, old.window_frames, old.hop_frames) == (new.front_end, new.window_frames, new.hop_frames)
         if same and self._converter is not None:
             heir._front_end, heir._windower, heir._converter = self._front_end, self._windower, self._converter
-            heir._recent, heir._origin, heir._heard = self._recent, self._origin, self._heard
+            heir._recent, heir._kept, heir._origin, heir._heard = self._recent, self._kept, self._origin, self._heard
             heir._anchor, heir._stream_ns = self._anchor, self._stream_ns
 
     def interrupt(self) -> None:
@@ -141,6 +143,7 @@ class Lane:
         self._windower.reset()
         self._model.reset()
         self._recent.clear()
+        self._kept = 0
         self._origin = chunk.first
         self._stream_ns = chunk.ended_ns - len(chunk.samples) * _NS // chunk.rate_hz
         self._heard = 0
@@ -160,9 +163,9 @@ class Lane:
         """Keep just the audio whose level may still be asked for: a second before anything in this chunk."""
         self._heard += len(samples)
         self._recent.append(samples)
-        kept = sum(map(len, self._recent))
-        while kept - len(self._recent[0]) >= len(samples) + _LEVEL_S * self.rate_hz:
-            kept -= len(self._recent.popleft())
+        self._kept += len(samples)
+        while self._kept - len(self._recent[0]) >= len(samples) + _LEVEL_S * self.rate_hz:
+            self._kept -= len(self._recent.popleft())
 
     def _events(self, decisions: list[Decision]) -> list[Event]:
         return [self._event(decision) for decision in decisions]
