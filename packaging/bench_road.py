@@ -12,8 +12,9 @@ taken, so that starting the interpreter does not count; what hears live is watch
 are of the same process trees. Start-up is from the start of the process to READY on the notify socket (edged) or to the
 line with which the others say that they begin.
 
-Latency is taken on a second virtual microphone, which says to the millisecond when it heard what: from the last sample
-of the word (-40 dB) to the subscriber, and from the last sample that the decision rests on to the subscriber.
+Latency is taken on a second virtual microphone, of which is known to the millisecond when it heard what. It has two
+parts. From the last sample of the word (-40 dB) to the last sample of the window with which the model has made up its
+mind: that is the model's own, the same in any program. From there to the subscriber: that is ours.
 """
 
 from __future__ import annotations
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
     from watched import Memory
 
 WORD = "okay_nabu"
-WINDOW_MS = 170
-"""What one decision rests on: the mean of 5 scores 30 ms apart, the first of which looks at 50 ms."""
+WINDOW_MS = 50
+"""What the model looks at: three frames of 30 ms, 10 ms apart. What it heard before it keeps as state."""
 HOP_MS = 30
+SCORES = 5
+"""A decision rests on the mean of so many."""
 SLACK_MS = 50
 READY_MS = 1000
 SETTLE_S = 2.0
@@ -103,8 +106,11 @@ class Row:
 class Latencies:
     """Of each event, in ms."""
 
-    from_word: list[float] = field(default_factory=list)
-    from_sample: list[float] = field(default_factory=list)
+    model: list[float] = field(default_factory=list)
+    """From the last sample of the word to the last sample that the decision rests on."""
+    ours: list[float] = field(default_factory=list)
+    """From there to the subscriber."""
+    whole: list[float] = field(default_factory=list)
 
 
 class Bench:
@@ -174,8 +180,10 @@ class Bench:
             arrived = [message for message in tuple(subscriber.messages) if message.topic.endswith("/event")]
         for message in arrived:
             sample_s = json.loads(message.payload)["monotonic_ns"] / 1e9
-            self.latencies.from_sample.append(1000 * (message.at - sample_s))
-            self.latencies.from_word.append(1000 * (message.at - heard.end_before(sample_s)))
+            word_s = heard.end_before(sample_s)
+            self.latencies.model.append(1000 * (sample_s - word_s))
+            self.latencies.ours.append(1000 * (message.at - sample_s))
+            self.latencies.whole.append(1000 * (message.at - word_s))
 
     @contextlib.contextmanager
     def _road(self, folder: Path, rig: Rig) -> Iterator[tuple[Daemon, Subscriber]]:
@@ -214,11 +222,15 @@ def table(bench: Bench) -> str:
 
 def latencies(times: Latencies) -> list[str]:
     """How late subscribers hear of it."""
-    rows = (
-        ("last sample of the word → subscriber", times.from_word),
-        ("… of the decision → subscriber", times.from_sample),
-    )
-    return [f"{name:40} p50 {at(0.5, ms):4.0f} ms, p95 {at(0.95, ms):4.0f} ms, of {len(ms)}" for name, ms in rows]
+    rows = {
+        "word's end → decision's last sample": times.model,
+        "decision's last sample → subscriber": times.ours,
+        "word's end → subscriber": times.whole,
+    }
+    return [
+        f"{name:38} p50 {at(0.5, ms):4.0f} ms, p95 {at(0.95, ms):4.0f} ms, of {len(ms)} words"
+        for name, ms in rows.items()
+    ]
 
 
 def at(part: float, values: Sequence[float]) -> float:
@@ -231,7 +243,11 @@ def targets(bench: Bench) -> Iterator[tuple[str, float, float]]:
     capture_ms, live_ms = bench.capture.cost_ms(), bench.live.cost_ms()
     yield "live CPU, ms/s: 1.5 (capture + bare loop)", live_ms, 1.5 * (capture_ms + bench.bare.cost_ms())
     yield "live CPU, ms/s: 1.5 (capture + bare loop, paced)", live_ms, 1.5 * (capture_ms + bench.paced.cost_ms())
-    yield "latency p95, ms: window + hop + 50", at(0.95, bench.latencies.from_word), WINDOW_MS + HOP_MS + SLACK_MS
+    window_ms, decision_ms = WINDOW_MS, WINDOW_MS + (SCORES - 1) * HOP_MS
+    ours_ms, whole_ms = at(0.95, bench.latencies.ours), at(0.95, bench.latencies.whole)
+    yield "latency p95, ms: decision to subscriber, one window", ours_ms, window_ms + HOP_MS + SLACK_MS
+    yield "latency p95, ms: word to subscriber, five windows", whole_ms, decision_ms + HOP_MS + SLACK_MS
+    yield "latency p95, ms: word to subscriber, one window", whole_ms, window_ms + HOP_MS + SLACK_MS
     yield "RSS with children, MB: 2 bare loops", bench.live.rss_mb(), 2 * bench.bare.rss_mb()
     yield "READY, ms", 1000 * statistics.median(bench.live.start_s), READY_MS
     yield "replay's CPU, ms/s: 2 bare loops", bench.replay.cost_ms(), 2 * bench.bare.cost_ms()
@@ -240,7 +256,7 @@ def targets(bench: Bench) -> Iterator[tuple[str, float, float]]:
 def verdicts(bench: Bench) -> str:
     """Each target, and whether it is met."""
     return "\n".join(
-        f"{'met   ' if measured <= most else 'MISSED'}  {name:50} {measured:8.1f}, target {most:8.1f}"
+        f"{'met   ' if measured <= most else 'MISSED'}  {name:52} {measured:7.1f}, target {most:7.1f}"
         for name, measured, most in targets(bench)
     )
 
