@@ -316,6 +316,20 @@ def test_a_stream_that_ends_is_looked_for_by_the_same_child(fake: Callable[..., 
     assert [chunk.first for chunk in heard.chunks[:6]] == [0, 1024, 2048, 0, 1024, 2048]
 
 
+def test_what_waits_behind_a_chunk_comes_with_the_next(fake: Callable[..., None]) -> None:
+    fake(behind=736)
+    with Listening(Microphone("name:fake")) as heard:
+        heard.wait_chunks(3)
+    assert [len(chunk.samples) for chunk in heard.chunks[:3]] == [1024, 1024 + 736 - 160, 1024 + 736 - 160]
+
+
+def test_of_what_waits_no_more_than_a_chunk_comes_at_once(fake: Callable[..., None]) -> None:
+    fake(behind=16000)
+    with Listening(Microphone("name:fake")) as heard:
+        heard.wait_chunks(2)
+    assert [len(chunk.samples) for chunk in heard.chunks[:2]] == [1024, 2048]
+
+
 def test_a_look_that_hangs_is_given_up(fake: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microphone_module, "ATTEMPT_S", 0.5)
     fake(init_hang_s=60)
