@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command="check")
 
     schema = commands.add_parser("schema", help="print the JSON Schema of the config file, or of the messages")
-    schema.add_argument("what", nargs="?", choices=["config", "messages"], default="config")
+    schema.add_argument("what", nargs="?", choices=["config", "messages"], default="config", help="default: config")
     schema.set_defaults(command="schema")
 
     devices = commands.add_parser("devices", help="list microphones, each with the string to paste into the config")
@@ -78,23 +78,23 @@ def _parser() -> argparse.ArgumentParser:
     devices.set_defaults(command="devices")
 
     record = commands.add_parser("record", help="record a WAV file")
-    record.add_argument("file", type=Path)
+    record.add_argument("file", type=Path, metavar="FILE", help="the WAV file to write: 16 kHz, mono, 16 bits")
     record.add_argument("--length", type=_milliseconds, default=2000, metavar="MS", help="milliseconds (default: 2000)")
     heard = record.add_mutually_exclusive_group()
-    heard.add_argument("--device", default="default", help="a string that `edged devices` prints (default: default)")
-    heard.add_argument("--source", help="listen along with the running daemon at this source of its config")
+    heard.add_argument("--device", default="default", help="as `edged devices` prints it (default: default)")
+    heard.add_argument("--source", metavar="NAME", help="listen along with the running daemon at this source")
     _takes_config(record)
     record.set_defaults(command="record")
 
     classify = commands.add_parser("classify", help="say what a recording sounds like")
-    classify.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    _takes_model(classify)
+    classify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording: WAV, FLAC or OGG")
+    _takes_model(classify, "the first model of this config")
     _takes_json(classify)
     classify.set_defaults(command="classify")
 
     replay = commands.add_parser("replay", help="put recordings through the daemon's road at full speed")
-    replay.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    _takes_model(replay)
+    replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording: WAV, FLAC or OGG")
+    _takes_model(replay, "every model of this config, as it would run")
     _takes_json(replay)
     replay.set_defaults(command="replay")
 
@@ -127,14 +127,14 @@ def _takes_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=Path(default), metavar="FILE", help=f"default: {default}")
 
 
-def _takes_model(parser: argparse.ArgumentParser) -> None:
+def _takes_model(parser: argparse.ArgumentParser, of_config: str) -> None:
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--model", type=Path, metavar="PATH", help="a bundle, .json, .tflite or .eim")
-    which.add_argument("--config", type=Path, metavar="FILE", help="every model of this config, as it would run")
+    which.add_argument("--model", type=Path, metavar="PATH", help="a bundle, .json or .eim; default: okay_nabu")
+    which.add_argument("--config", type=Path, metavar="FILE", help=of_config)
 
 
 def _takes_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for machines: JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
 
 
 def _milliseconds(text: str) -> int:
