@@ -70,7 +70,11 @@ def _in_words(found: Plan, told: dict[str, Any]) -> str:
         f"broker   {config.mqtt.host}:{config.mqtt.port}{tls}{user}",
         f"outbox   {config.state_dir}: at most {config.outbox.max_messages} events wait",
     ]
-    lines += [f"source   {name}: {_source(source)}" for name, source in config.sources.items()]
+    heard_by_some = {source for source, _ in found.lanes}
+    lines += [
+        f"source   {name}: {_source(source)}" + ("" if name in heard_by_some else "; no model hears it")
+        for name, source in config.sources.items()
+    ]
     for name, model in told["models"].items():
         heard = ", ".join(source for source, lane in found.lanes if lane == name)
         if model["state"] == "failed":
