@@ -29,6 +29,7 @@ from edged.outbox import Outbox
 from edged.plan import plan
 from edged.records import Publication
 from edged.report import in_words, measured, model_healths
+from edged.retained import Note
 from edged.station import Station, Surroundings
 from edged.verbs import verbs
 from edged.watch import Progress
@@ -82,6 +83,8 @@ class Voice:
 
     link: Link
     messages: Messages
+    note: Note
+    """Of what that broker keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Daemon:
         self._models: dict[str, Health[ModelState]] = {}
         """How each model is, as last published."""
         self._refused = ""
+        self._spoke = asyncio.Event()
         self._stop, self._hup, self._replanned = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._began_s = time.monotonic()
         self._progress = Progress()
@@ -139,6 +143,7 @@ class Daemon:
                     control=control.run(),
                     reload=self._obey_hup(),
                     health=self._report(),
+                    note=self._note(),
                     watchdog=self._feed_when_idle(),
                     ready=self._ready(),
                 )
@@ -169,6 +174,7 @@ class Daemon:
             log.info("stopping")
             await self._dismiss(list(self._posts))
             await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
+            await self._voice.note.keep()
             for task in (*keepers, self._link_task):
                 task.cancel()
 
@@ -200,7 +206,8 @@ class Daemon:
             will=messages.will(),
             announce=lambda: [messages.online(reason="started", moment=clock.now())],
         )
-        return Voice(link, messages)
+        note = Note(config.state_dir / "retained.json", broker=f"{mqtt.host}:{mqtt.port}", link=link, messages=messages)
+        return Voice(link, messages, note)
 
     def _manned(self, new: Plan, voice: Voice) -> dict[str, Post]:
         """Make a station for every source of the plan that is not manned just so already."""
@@ -216,7 +223,9 @@ class Daemon:
 
     def _surroundings(self, voice: Voice, topics: set[str]) -> Surroundings:
         def retain(message: Publication) -> None:
-            topics.add(message.topic)
+            if message.topic not in topics:
+                topics.add(message.topic)
+                self._spoke.set()
             voice.link.retain(message)
 
         return Surroundings(
@@ -282,6 +291,7 @@ class Daemon:
         await self._all_known()
         systemd.ready(self.in_words())
         log.info("ready: %s", self.in_words())
+        await self._voice.note.sweep()
 
     async def _all_known(self) -> None:
         speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
@@ -290,10 +300,18 @@ class Daemon:
     async def _report(self) -> None:
         while True:
             self._publish_health()
+            self._spoke.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.plan.config.health.interval_s):
                     await self._replanned.wait()
             self._replanned.clear()
+
+    async def _note(self) -> None:
+        """Note what the broker keeps, soon after it got a topic that it had not; and with health, for what it lost."""
+        while True:
+            await self._spoke.wait()
+            self._spoke.clear()
+            await self._voice.note.keep()
 
     def _publish_health(self) -> None:
         every_s = self.plan.config.health.interval_s
@@ -339,6 +357,7 @@ class Daemon:
         finally:
             systemd.reloaded(self.in_words())
         log.info("reloaded: %s", self.in_words())
+        await self._voice.note.sweep()
 
     async def _reload(self) -> None:
         new = await asyncio.to_thread(plan, self.plan.file)

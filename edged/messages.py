@@ -120,6 +120,10 @@ class Messages:
         self._version = version
         self._root = "/".join(topic_level(level) for level in (*prefix.split("/"), gateway))
 
+    def outlives(self, topic: str) -> bool:
+        """Tell whether a topic is about a source, label or model, and may be left when that is gone; status stays."""
+        return topic.startswith((f"{self._root}/sound/", f"{self._root}/model/"))
+
     def online(self, *, reason: str, moment: Moment) -> Publication:
         """Say that the gateway is connected."""
         return self._status("online", reason, utc(moment.utc_ns))

@@ -132,6 +132,11 @@ class Link:
         """Connections after the first."""
         return max(0, self.connections - 1)
 
+    @property
+    def retained(self) -> frozenset[str]:
+        """Topics that hold something at the broker, or may: one that was cleared is here until that is acknowledged."""
+        return frozenset(self._retained)
+
     def retain(self, publication: Publication) -> None:
         """Make this the last word on its topic: send it now if connected, and on every new connection.
 

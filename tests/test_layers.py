@@ -54,6 +54,7 @@ MAY = {
     "complaints": "errors",
     "connection": BASE + "complaints",
     "mqtt": BASE + "clock complaints connection messages outbox",
+    "retained": BASE + "messages mqtt",
     "control": BASE,
     "installed": "errors classify",
     # The road, from the lane up.
@@ -67,7 +68,7 @@ MAY = {
     "plan": BASE + "audio classify config installed lane tables",
     "report": ROAD + "clock mqtt schemas station vitals watch",
     "verbs": ROAD + "clock config control daemon installed plan report schemas",
-    "daemon": SERVICE + "installed",
+    "daemon": SERVICE + "installed retained",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
     "commands": SERVICE + "classifier daemon installed progress replay",
