@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edged import clock
 from edged.listener import Listener
+from edged.outage import Outage
 from edged.pipeline import road
 from edged.reporter import Reporter
 
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 3.0
 """How long what was heard may still be classified after the source has stopped."""
+
+WELL: frozenset[SourceState | ModelState] = frozenset({"starting", "hearing", "ended", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,9 @@ class Station:
         """Set once the source has been heard, or found absent and published so."""
         self.taps: set[Callable[[Chunk], None]] = set()
         self._around = around
+        self._outage = Outage()
+        """How loud the log is about the source; and, by the model's name, about each model."""
+        self._outages = {model: Outage() for model in lanes}
         self._reporters: list[Reporter] = []
         self.listeners = {model: self._listener(model, opening) for model, opening in lanes.items()}
 
@@ -161,16 +168,17 @@ class Station:
         self._moved(self.name)
         if condition.state == "ended":
             self._off_the_road()
+        known = condition.state == self.health.state
+        level = _level(self._outage, condition.state, known=known)
         if (condition.state, condition.why) != (self.health.state, self.health.why):
             now = clock.now()
-            known = condition.state == self.health.state
             self.health = Health(condition.state, condition.why, self.health.since if known else now)
-            well = condition.state in {"starting", "hearing", "ended"}
-            level = logging.DEBUG if known else logging.INFO if well else logging.WARNING
-            log.log(level, "%s: %s", self.name, condition.why or condition.state, extra={"EDGED_SOURCE": self.name})
             message = self._around.messages.source_state(self.name, condition, moment=self.health.since)
             self._around.retain(message)
             self._around.changed()
+            level = level or logging.DEBUG
+        if level is not None:
+            log.log(level, "%s: %s", self.name, condition.why or condition.state, extra={"EDGED_SOURCE": self.name})
         if condition.state != "starting":
             self.spoken.set()
 
@@ -187,14 +195,21 @@ class Station:
         return [self.name, *(listener.name for listener in self.listeners.values())]
 
     def _model_changed(self, model: str, state: ModelState, why: str) -> None:
-        if (state, why) == (self.models[model].state, self.models[model].why):
-            return
-        known = state == self.models[model].state
-        self.models[model] = Health(state, why, clock.now())
-        level = logging.DEBUG if known else logging.INFO if state == "running" else logging.WARNING
-        fields = {"EDGED_SOURCE": self.name, "EDGED_MODEL": model}
-        log.log(level, "%s: %s on %s%s", model, state, self.name, f": {why}" if why else "", extra=fields)
-        self._around.changed()
+        level = _level(self._outages[model], state, known=state == self.models[model].state)
+        if (state, why) != (self.models[model].state, self.models[model].why):
+            self.models[model] = Health(state, why, clock.now())
+            self._around.changed()
+            level = level or logging.DEBUG
+        if level is not None:
+            fields = {"EDGED_SOURCE": self.name, "EDGED_MODEL": model}
+            log.log(level, "%s: %s on %s%s", model, state, self.name, f": {why}" if why else "", extra=fields)
+
+
+def _level(outage: Outage, state: SourceState | ModelState, *, known: bool) -> int | None:
+    """Tell how loud to say that this is how it is; None where that deserves no word unless there is news in it."""
+    if state not in WELL:
+        return logging.WARNING if outage.trouble(state, time.monotonic()) else None
+    return logging.INFO if outage.recovery(time.monotonic()) and not known else None
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

@@ -33,6 +33,7 @@ MAY = {
     "clock": "",
     "hold": "errors",
     "mistakes": "errors",
+    "outage": "",
     "progress": "errors",
     "systemd": "errors",
     "vitals": "errors",
@@ -63,7 +64,7 @@ MAY = {
     "pipeline": BASE + "audio clock lane listener messages outbox",
     "replay": BASE + "audio classify lane",
     "reporter": ROAD + "clock",
-    "station": ROAD + "clock reporter",
+    "station": ROAD + "clock outage reporter",
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane tables",
     "report": ROAD + "clock mqtt schemas station vitals watch",
@@ -95,7 +96,7 @@ SOLE_IMPORTERS = {
 }
 
 PURE = re.compile(
-    r"records|errors|decide|messages|mistakes|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
+    r"records|errors|decide|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
     r"|classify\.eim_wire|control\.protocol"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}

@@ -166,6 +166,42 @@ def test_each_change_of_the_source_is_said_once_and_since_stays() -> None:
     run(scenario)
 
 
+def loud(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "edged.station"]
+
+
+def test_a_source_that_flaps_is_published_each_time_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(scene: Scene) -> None:
+        flaps = [Condition("clipped", "too loud"), Condition("hearing", "well")] * 10
+        task = asyncio.create_task(scene.station(Tape(Condition("hearing", "at first"), *flaps)).run())
+        await until(lambda: len(scene.states) == 21)
+        await end(task)
+
+    caplog.set_level("INFO")
+    run(scenario)
+    assert loud(caplog) == [("INFO", "yard: at first"), ("WARNING", "yard: too loud"), ("INFO", "yard: well")]
+
+
+def test_a_model_that_dies_at_each_window_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Mortal(Ear):
+        def hear(self, _chunk: Chunk) -> list[Event]:
+            raise WorkerLost("it died")
+
+    async def scenario(scene: Scene) -> None:
+        station = scene.station(Tape(Condition("hearing", ""), *map(chunk, range(3))), dog=Mortal)
+        task = asyncio.create_task(station.run())
+        await until(lambda: scene.changes >= 7)  # the source, then running and failed for each chunk
+        await end(task)
+
+    caplog.set_level("INFO")
+    run(scenario)
+    assert loud(caplog)[1:] == [
+        ("INFO", "dog: running on yard"),
+        ("WARNING", "dog: failed on yard: it died"),
+        ("INFO", "dog: running on yard"),
+    ]
+
+
 def test_nothing_is_known_while_a_source_starts() -> None:
     async def scenario(scene: Scene) -> None:
         station = scene.station(Tape(Condition("starting", "opening")))
