@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edged import __version__
-from edged.errors import EdgedError, UserError
+from edged.errors import EdgedError, Mistakes, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +42,17 @@ def _complain(error: EdgedError, *, as_json: bool) -> None:
     if not as_json:
         print(f"edged: {error}", file=sys.stderr)
         return
-    told: dict[str, str | None] = {"error": str(error)}
+    told: dict[str, object] = {"error": str(error)}
     if isinstance(error, UserError):
-        value = None if error.value is None else str(error.value)
-        told = {"error": error.what, "file": error.file, "key": error.key, "value": value, "way_out": error.way_out}
+        told = _told(error)
+    if isinstance(error, Mistakes) and len(error.mistakes) > 1:
+        told["mistakes"] = [_told(mistake) for mistake in error.mistakes]
     print(json.dumps(told), file=sys.stderr)
+
+
+def _told(error: UserError) -> dict[str, object]:
+    value = None if error.value is None else str(error.value)
+    return {"error": error.what, "file": error.file, "key": error.key, "value": value, "way_out": error.way_out}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from edged import tables
-from edged.errors import ConfigError, UserError
-from edged.mistakes import Mistakes, mistakes, nearest
+from edged.errors import ConfigError, Mistakes, UserError
+from edged.mistakes import mistakes, nearest
 from edged.tables import Command, Config, File, FrontEnd, Microphone, Model, Mqtt, Policy, Source, Tls
 
 if TYPE_CHECKING:

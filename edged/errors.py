@@ -3,6 +3,7 @@
 EdgedError
 ├── UserError          the user must mend it before start: exit 2
 │   ├── ConfigError        the TOML file, a key in it, or a command-line argument
+│   │   └── Mistakes           all that is wrong with one file
 │   ├── ModelError         a model file or bundle that is missing, damaged, or not what its manifest says
 │   ├── AudioFileError     a recording that cannot be read
 │   └── StateError         the state directory: not writable, or held by another daemon
@@ -19,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -71,6 +73,19 @@ def _written(value: object) -> str:
 
 class ConfigError(UserError):
     """The config file or a command-line argument is wrong."""
+
+
+class Mistakes(ConfigError):
+    """All mistakes of one file: a line each in the text, and the first one's evidence in the attributes."""
+
+    def __init__(self, mistakes: Sequence[ConfigError]) -> None:
+        first = mistakes[0]
+        super().__init__(first.what, file=first.file, key=first.key, value=first.value, way_out=first.way_out)
+        self.mistakes = tuple(mistakes)
+
+    def __str__(self) -> str:
+        """Render every mistake on a line of its own."""
+        return "\n".join(map(str, self.mistakes))
 
 
 class ModelError(UserError):

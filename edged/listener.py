@@ -4,9 +4,12 @@ Each lane of a source has a listener with an inbox of its own, so that a model t
 neighbours nothing. The inbox is bounded: when it is full the oldest chunk goes, is counted, and the stream counts as
 broken there, because no window may span a hole.
 
-    inbox ──chunk──▶ lane.hear in a worker thread (one hop a chunk) ──▶ decided(lane, decisions)
+    inbox ──chunk──▶ lane.hear in a worker thread ──▶ decided(lane, decisions)
       ▲ feed()                     │ WorkerLost
                                    └──▶ failed ──back-off──▶ open again ──▶ running
+
+A chunk goes over to the thread, and nothing comes back unless there is something to tell: the worker stays, and hears
+chunk after chunk. To come back for each would cost as much again as to go: a fifth of what the daemon costs.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import asyncio
 import contextlib
 import math
 import random
+import threading
+import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 
 INBOX_S = 2.0
 """Audio that may wait for a lane."""
+STAY_S = 1.0
+"""So long a worker hears without a word; then it comes back to show that it moves."""
 DRAIN_S = 5.0
 """Longest wait for what has been fed to be classified."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
@@ -46,9 +53,10 @@ class Listener:
     Args:
         name: ``<source>/<model>``.
         open_lane: Opens the lane; blocking, called in a worker thread; raises ModelError or WorkerLost.
-        decided: Called on the loop with the lane and what it has just decided; also when nothing was.
+        decided: Called on the loop with the lane and what it has just decided; also when only a label has changed.
         changed: Called on the loop when the model starts, runs or fails, with plain words.
-        moved: Called on the loop after each chunk and each attempt at recovery: the watchdog's food.
+        moved: Called on the loop within `STAY_S` while the lane hears, and after each attempt at recovery: the watchdog's
+            food.
     """
 
     def __init__(
@@ -64,15 +72,14 @@ class Listener:
         self.lane: Lane | None = None
         self._open = open_lane
         self._decided, self._changed, self._moved = decided, changed, moved
-        self._inbox: deque[Chunk | None] = deque()
-        self._waiting_ns = self._dropped_ns = 0
+        self._inbox = _Inbox()
         self._windows_before = 0
-        self._broken = False
-        self._awake = asyncio.Event()
-        self._down = False
+        self._down = self._leaving = False
         self._idle = asyncio.Event()
         """Set while nobody need wait for this lane: all is classified, or the model is down."""
         self._idle.set()
+        self._awaited = 0
+        """How many wait for that."""
         self._heir: Lane | None = None
 
     @property
@@ -83,7 +90,7 @@ class Listener:
     @property
     def dropped_s(self) -> float:
         """Audio that went unclassified because the lane was slow or down, s."""
-        return self._dropped_ns / 1e9
+        return self._inbox.dropped_ns / 1e9
 
     def start(self) -> None:
         """Open the lane now, blocking; a dead worker is left for `run` to bring back, a bad model raises ModelError."""
@@ -92,18 +99,9 @@ class Listener:
 
     def feed(self, chunk: Chunk | None) -> None:
         """Hand over a chunk, or None where the stream breaks; never blocks."""
-        if chunk is None and self._inbox and self._inbox[-1] is None:
-            return  # a source that stays away says so again and again: one break is enough, and they must not pile up
-        self._inbox.append(chunk)
-        self._waiting_ns += _length_ns(chunk)
-        while self._waiting_ns > INBOX_S * 1e9:
-            lost = self._inbox.popleft()
-            self._waiting_ns -= _length_ns(lost)
-            self._dropped_ns += _length_ns(lost)
-            self._broken = True
+        self._inbox.put(chunk)
         if not self._down:
             self._idle.clear()
-        self._awake.set()
 
     def swap(self, heir: Lane, open_lane: Callable[[], Lane]) -> None:
         """Have another lane take over between two windows; from now on `open_lane` is the way to bring it back."""
@@ -111,13 +109,19 @@ class Listener:
             self._heir.close()
         self._open, self._heir = open_lane, heir
         self._idle.clear()
-        self._awake.set()
+        self._inbox.ring()
 
     async def drained(self) -> None:
         """Wait until everything fed has been classified, but not for a model that is down."""
-        with contextlib.suppress(TimeoutError):
+        self._awaited += 1
+        self._inbox.ring()
+        try:
             async with asyncio.timeout(DRAIN_S):
                 await self._idle.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._awaited -= 1
 
     def hurry(self) -> None:
         """Have a model that is still at work give up, before `run` is cancelled; one that is idle is not disturbed."""
@@ -168,24 +172,29 @@ class Listener:
         while True:
             if self._heir is not None:
                 await self._succeed(pool)
+            lane = self.lane
+            assert lane is not None  # noqa: S101 - _revive came before
+            self._decided(lane, await _hop(pool, self._hear, lane, recall=self._leave))
+            self._moved()
             if not self._inbox:
                 self._idle.set()
-                self._awake.clear()
-                await self._awake.wait()
-                continue
-            lane, chunk = self.lane, self._take()
-            assert lane is not None  # noqa: S101 - _revive came before
-            events = await (_hop(pool, lane.finish) if chunk is None else _hop(pool, lane.hear, chunk))
-            self._decided(lane, events)
-            self._moved()
 
-    def _take(self) -> Chunk | None:
-        chunk = self._inbox.popleft()
-        self._waiting_ns -= _length_ns(chunk)
-        if chunk is not None and self._broken:
-            self._broken = False
-            return replace(chunk, fresh=True)
-        return chunk
+    def _hear(self, lane: Lane) -> list[Event]:
+        """In the worker thread: hear what comes, until there is something to tell, or we are wanted back."""
+        active, until_s = lane.active, time.monotonic() + STAY_S
+        while self._heir is None and not self._leaving:
+            if self._inbox:
+                chunk = self._inbox.take()
+                events = lane.finish() if chunk is None else lane.hear(chunk)
+                if events or lane.active != active:
+                    return events
+            elif self._awaited or not self._inbox.wait(until_s - time.monotonic()):
+                break
+        return []
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._inbox.ring()
 
     async def _succeed(self, pool: Executor) -> None:
         """Let the heir take over; between two hops nobody else is using either lane."""
@@ -210,13 +219,62 @@ class Listener:
         self._moved()
 
 
+class _Inbox:
+    """Audio that waits for a lane: the loop puts it in, a worker thread takes it out. When it is full the oldest goes."""
+
+    def __init__(self) -> None:
+        self.dropped_ns = 0
+        self._chunks: deque[Chunk | None] = deque()
+        self._waiting_ns = 0
+        self._broken = False
+        self._lock = threading.Lock()
+        self._bell = threading.Lock()
+        """Open while there may be news; the quickest thing there is for one thread to wake another."""
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def put(self, chunk: Chunk | None) -> None:
+        with self._lock:
+            if chunk is None and self._chunks and self._chunks[-1] is None:
+                return  # a source that stays away says so again and again: one break is enough, and they must not pile up
+            self._chunks.append(chunk)
+            self._waiting_ns += _length_ns(chunk)
+            while self._waiting_ns > INBOX_S * 1e9:
+                lost = self._chunks.popleft()
+                self._waiting_ns -= _length_ns(lost)
+                self.dropped_ns += _length_ns(lost)
+                self._broken = True
+        self.ring()
+
+    def take(self) -> Chunk | None:
+        with self._lock:
+            chunk = self._chunks.popleft()
+            self._waiting_ns -= _length_ns(chunk)
+            if chunk is not None and self._broken:
+                self._broken = False
+                return replace(chunk, fresh=True)
+            return chunk
+
+    def ring(self) -> None:
+        """Wake whoever waits, or who will wait next."""
+        if self._bell.locked():
+            self._bell.release()
+
+    def wait(self, longest_s: float) -> bool:
+        """Wait for a ring; False when there was none in time."""
+        return self._bell.acquire(timeout=max(0.0, longest_s))
+
+
 def _length_ns(chunk: Chunk | None) -> int:
     """How much audio it is; in whole ns, so that adding and taking away leaves nothing over."""
     return 0 if chunk is None else len(chunk.samples) * 1_000_000_000 // chunk.rate_hz
 
 
-async def _hop(pool: Executor, call: Callable[..., Result], *args: object) -> Result:
-    """Run a blocking call in a worker thread; even when cancelled, wait it out: it is using the lane."""
+async def _hop(
+    pool: Executor, call: Callable[..., Result], *args: object, recall: Callable[[], None] = lambda: None
+) -> Result:
+    """Run a blocking call in a worker thread; even when cancelled, recall it and wait it out: it is using the lane."""
     # `run_in_executor` under `shield` would take two more turns of the loop: a tenth of what hearing a chunk costs.
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
@@ -229,6 +287,7 @@ async def _hop(pool: Executor, call: Callable[..., Result], *args: object) -> Re
     try:
         await done.wait()
     except asyncio.CancelledError:
+        recall()
         await done.wait()
         raise
     return job.result()

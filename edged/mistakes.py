@@ -41,19 +41,6 @@ BETTER_PLACES = (
 )
 
 
-class Mistakes(ConfigError):
-    """All mistakes of one file: a line each in the text, and the first one's evidence in the attributes."""
-
-    def __init__(self, mistakes: Sequence[ConfigError]) -> None:
-        first = mistakes[0]
-        super().__init__(first.what, file=first.file, key=first.key, value=first.value, way_out=first.way_out)
-        self.mistakes = tuple(mistakes)
-
-    def __str__(self) -> str:
-        """Render every mistake on a line of its own."""
-        return "\n".join(map(str, self.mistakes))
-
-
 def nearest(word: str, known: Iterable[str]) -> str:
     """Give `` (did you mean `x`?)`` for the known word nearest to this one, or nothing."""
     by_folded = {name.casefold(): name for name in known}

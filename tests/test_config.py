@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import fields
@@ -14,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged import config, tables
+from edged.cli import main
 from edged.config import control_socket, load, schema, where
-from edged.errors import ConfigError
+from edged.errors import ConfigError, Mistakes
 from edged.features.spec import KINDS
-from edged.mistakes import Mistakes
 from edged.records import Policy
 
 ROOT = Path(__file__).parents[1]
@@ -371,3 +372,12 @@ def test_the_running_daemon_is_found_though_its_file_was_spoilt(tmp_path: Path) 
 def test_a_number_of_thousands_of_digits_is_refused(file: Path) -> None:
     error = refusal(file, "mqtt.port = " + "9" * 5000)
     assert "shorter number" in str(error)
+
+
+def test_json_tells_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "edged.toml"
+    file.write_text('[mqtt]\nprot = 1\n[sources.mic]\nkind = "microphone"\nchunk_ms = 3\n', encoding="utf-8")
+    assert main(["check", "--json", "--config", str(file)]) == 2
+    told = json.loads(capsys.readouterr().err)
+    assert told["key"] == "mqtt.prot"
+    assert [mistake["key"] for mistake in told["mistakes"]] == ["mqtt.prot", "sources.mic.chunk_ms"]

@@ -25,7 +25,7 @@ from edged.control.protocol import (
     parse_request,
     pcm_of,
 )
-from edged.errors import ConfigError, DaemonAway, SourceLost, StateError, Unavailable, UserError
+from edged.errors import ConfigError, DaemonAway, Mistakes, SourceLost, StateError, Unavailable, UserError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -142,7 +142,7 @@ def test_an_error_says_the_same_on_both_sides() -> None:
     wrong = ConfigError("is wrong", file="a.toml", key="mqtt.port", value=3, way_out="Mend it")
     told = Fault.of(wrong).error()
     assert isinstance(told, UserError)
-    assert str(told) == "a.toml: mqtt.port = '3': is wrong. Mend it."
+    assert str(told) == str(wrong) == "a.toml: mqtt.port = 3: is wrong. Mend it."
     assert str(Fault.of(StateError("is held")).error()) == "is held."
     away = Fault.of(SourceLost("no such device")).error()
     assert isinstance(away, Unavailable)
@@ -151,8 +151,6 @@ def test_an_error_says_the_same_on_both_sides() -> None:
 
 
 def test_an_error_of_several_lines_is_told_whole() -> None:
-    from edged.mistakes import Mistakes  # noqa: PLC0415 - the protocol itself knows nothing of it
-
     both = Mistakes([ConfigError("is wrong", key="a"), ConfigError("is missing", key="b")])
     assert str(Fault.of(both).error()) == str(both)
 

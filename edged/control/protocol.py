@@ -58,7 +58,7 @@ class Fault:
     what: str
     file: str | None = None
     key: str | None = None
-    value: str | None = None
+    value: str | float | None = None
     way_out: str | None = None
 
     @classmethod
@@ -68,7 +68,7 @@ class Fault:
             return cls("unavailable", str(error))
         if "\n" in (text := str(error)):  # several in one: all of them matter more than the parts of the first
             return cls("user", text.removesuffix("."))
-        value = None if error.value is None else str(error.value)
+        value = error.value if isinstance(error.value, str | int | float | None) else str(error.value)
         return cls("user", error.what, file=error.file, key=error.key, value=value, way_out=error.way_out)
 
     def error(self) -> EdgedError:
@@ -169,7 +169,7 @@ def parse_answer(line: bytes) -> Answer:
         case True if _is_id(number):
             return Done(number, message)
         case False if isinstance(error, dict) and (number is None or _is_id(number)):
-            told = {name: str(error[name]) for name in Fault.__slots__ if error.get(name) is not None}
+            told = {name: _scalar(error[name]) for name in Fault.__slots__ if error.get(name) is not None}
             if {"kind", "what"} <= told.keys():
                 return Refused(number, Fault(**told))  # type: ignore[arg-type]  # a newer daemon may know other kinds
     raise DaemonAway("what listens on the control socket talks garbage: neither an item nor an end")
@@ -208,6 +208,11 @@ def pcm_of(item: Mapping[str, Any]) -> bytes:
         return base64.b64decode(item["audio"], validate=True)
     except (KeyError, TypeError, ValueError):
         raise DaemonAway("what listens on the control socket sent audio that is none") from None
+
+
+def _scalar(value: object) -> object:
+    """Keep what a file may hold as it was written; anything else becomes text."""
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 def _is_id(number: object) -> bool:

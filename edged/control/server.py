@@ -211,6 +211,8 @@ async def _pour(number: int, items: AsyncIterator[Fields], writer: asyncio.Strea
     async with _while_there(writer):
         try:
             async for fields in items:
+                if writer.transport.is_closing():  # asyncio would log each further write
+                    raise _GoneError
                 line = encode(Item(number, {**fields, "dropped": dropped} if dropped else fields))
                 full = writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES or len(line) > MAX_LINE_BYTES
                 dropped = dropped + 1 if full else 0
