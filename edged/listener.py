@@ -55,8 +55,7 @@ class Listener:
         open_lane: Opens the lane; blocking, called in a worker thread; raises ModelError or WorkerLost.
         decided: Called on the loop with the lane and what it has just decided; also when only a label has changed.
         changed: Called on the loop when the model starts, runs or fails, with plain words.
-        moved: Called on the loop within `STAY_S` while the lane hears, and after each attempt at recovery: the watchdog's
-            food.
+        moved: Called on the loop every `STAY_S` while the lane works, and at each attempt at recovery: watchdog's food.
     """
 
     def __init__(
@@ -186,7 +185,7 @@ class Listener:
             if self._inbox:
                 chunk = self._inbox.take()
                 events = lane.finish() if chunk is None else lane.hear(chunk)
-                if events or lane.active != active:
+                if events or lane.active != active or time.monotonic() >= until_s:
                     return events
             elif self._awaited or not self._inbox.wait(until_s - time.monotonic()):
                 break
@@ -220,7 +219,7 @@ class Listener:
 
 
 class _Inbox:
-    """Audio that waits for a lane: the loop puts it in, a worker thread takes it out. When it is full the oldest goes."""
+    """Audio that waits: the loop puts it in, a worker thread takes it out. When it is full the oldest goes."""
 
     def __init__(self) -> None:
         self.dropped_ns = 0
@@ -237,10 +236,10 @@ class _Inbox:
     def put(self, chunk: Chunk | None) -> None:
         with self._lock:
             if chunk is None and self._chunks and self._chunks[-1] is None:
-                return  # a source that stays away says so again and again: one break is enough, and they must not pile up
+                return  # a source that stays away says so again and again: they must not pile up
             self._chunks.append(chunk)
             self._waiting_ns += _length_ns(chunk)
-            while self._waiting_ns > INBOX_S * 1e9:
+            while self._waiting_ns > INBOX_S * 1e9 and len(self._chunks) > 1:
                 lost = self._chunks.popleft()
                 self._waiting_ns -= _length_ns(lost)
                 self.dropped_ns += _length_ns(lost)
