@@ -93,7 +93,7 @@ def faults(case: Case, outcome: Outcome) -> list[str]:
 
 def _refused(scene: Scene, case: Refused, *, here: bool) -> Outcome:
     before = _files(scene.folder)
-    here = here and not scene.env and scene.user is None
+    here = here and not scene.env and not scene.through
     code, said = scene.type_here(case.typed) if here else scene.type(case.typed)
     for process in scene.daemons:
         if process.poll() is not None:

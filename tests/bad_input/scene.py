@@ -83,7 +83,7 @@ class Scene:
     folder: Path
     stack: ExitStack
     env: dict[str, str] = field(default_factory=dict)
-    user: int | None = None
+    through: tuple[str, ...] = ()
     broker: Broker | None = None
     daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -154,29 +154,29 @@ class Scene:
     # What is typed.
 
     def become_nobody(self) -> None:
-        """Type as a user for whom closed means closed; for root it means nothing."""
+        """Type as somebody for whom closed means closed, which it does for root only without its capabilities."""
         if os.geteuid() == 0:
-            self.user = NOBODY
+            self.through = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
     def become_stranger(self) -> None:
-        """Type as another user than the daemon's.
+        """Type as another user than the daemon's, who may read, so that edged itself may stand in a private folder.
 
         Raises:
             PermissionError: Only root can.
         """
         if os.geteuid() != 0:
             raise PermissionError("only root can be another user")
-        self.user = NOBODY
+        self.through = (
+            "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+            "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search",
+        )  # fmt: skip
 
     def type(self, line: str) -> tuple[int, str]:
         """Type a line, and wait for the prompt to come back; give the exit code and stderr."""
         done = subprocess.run(
-            [EDGED if word == "edged" else word for word in line.split()],
+            [*self.through, *(EDGED if word == "edged" else word for word in line.split())],
             cwd=self.folder,
             env=ENVIRONMENT | self.env,
-            user=self.user,
-            group=self.user,
-            extra_groups=None if self.user is None else [],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
