@@ -1,54 +1,37 @@
-"""Reads the TOML file, and says everything that is wrong with it.
+"""The config: which file it is, and what it says.
 
-`load()` gives a whole `Config` (see `edged.tables` for what is in it) or raises one `ConfigError` that tells all
-mistakes, a line each: the file, the dotted key, the value and the way out. A key that nobody knows is refused, with the
-nearest known one named; that catches a typo on the day it is made and not on the night it matters.
+`load()` gives a whole `Config` (see `edged.settings` for what is in it) or raises one `ConfigError` that tells all
+mistakes; `edged.validation` finds them. That takes pydantic, which costs megabytes for as long as a process lives, and
+is used once: so the daemon gives the work to a process of its own, a `Reading`, and commands, which end at once, do it
+where they are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import tomllib
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from edged import tables
-from edged.errors import ConfigError, Mistakes, UserError
-from edged.mistakes import mistakes, nearest
-from edged.tables import Command, Config, File, FrontEnd, Microphone, Model, Mqtt, Policy, Source, Tls
+from edged.errors import ConfigError, Mistakes, Unavailable, UserError
+from edged.settings import Command, Config, File, Microphone, Model, Mqtt, Source, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from edged.mistakes import Place
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
-    "Command", "Config", "File", "FrontEnd", "Microphone", "Model", "Mqtt", "Policy", "Source", "Tls",
+    "Command", "Config", "File", "Microphone", "Model", "Mqtt", "Reading", "Source",
     "control_socket", "load", "naming", "schema", "where",
 ]  # fmt: skip
 
 DEFAULT_PATH = Path("/etc/edged/edged.toml")
-TOPIC_LEVELS = ("state", "hearing")
-"""A source's own, where its models' names stand too."""
-TABLES: tuple[tuple[tuple[str, ...], type[tables.Table]], ...] = (
-    ((), Config),
-    (("mqtt",), tables.Mqtt),
-    (("mqtt", "tls"), tables.Tls),
-    (("outbox",), tables.Outbox),
-    (("health",), tables.Health),
-    (("runtime",), tables.Runtime),
-    (("sources", "*", "microphone"), tables.Microphone),
-    (("sources", "*", "file"), tables.File),
-    (("sources", "*", "command"), tables.Command),
-    (("models", "*"), tables.Model),
-    (("models", "*", "front_end"), tables.FrontEnd),
-    (("models", "*", "policy"), tables.Policy),
-    (("models", "*", "policies", "*"), tables.Policy),
-)
-"""Where in the file each table stands."""
+READER = (sys.executable, "-P", "-m", "edged.validation")
+"""Without -P, a folder in which there happens to be a pydantic.py would be a bad place to start from."""
+DEADLINE_S = 10.0
+"""Reading takes a fifth of a second; this is for a machine that is busy booting."""
 
 
 def where(given: str | Path | None = None) -> Path:
@@ -58,10 +41,64 @@ def where(given: str | Path | None = None) -> Path:
 
 def load(path: Path) -> Config:
     """Read and check the whole file; ConfigError tells all that is wrong with it, and stands at its first mistake."""
-    found = _validated(_read(path), path)
-    if loose := list(_loose_ends(found, path)):
-        raise Mistakes(loose)
-    return found
+    from edged import validation  # noqa: PLC0415 - loads pydantic
+
+    return validation.read(path)
+
+
+class Reading:
+    """A config file that is being read and checked in a process of its own, from now on.
+
+    Args:
+        path: The file.
+        reader: The command that does it, as `edged.validation` does.
+        deadline_s: For how long `result` waits for it.
+
+    Raises:
+        Unavailable: The process cannot be started.
+    """
+
+    def __init__(self, path: Path, *, reader: Sequence[str] = READER, deadline_s: float = DEADLINE_S) -> None:
+        pipe = subprocess.PIPE
+        self._path, self._deadline_s = path, deadline_s
+        try:  # in a session of its own: the terminal's Ctrl-C is for us
+            self._process = subprocess.Popen(
+                [*reader, str(path)], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+            )
+        except OSError as error:
+            raise self._lost(f"cannot be started: {(error.strerror or str(error)).lower()}") from None
+
+    def result(self) -> Config:
+        """Wait for it; once only.
+
+        Raises:
+            ConfigError: All that is wrong with the file, as `load` says it.
+            Unavailable: The process has died, or has not answered in time.
+        """
+        with self._process as process:
+            try:
+                out, err = process.communicate(timeout=self._deadline_s)
+            except subprocess.TimeoutExpired:
+                raise self._lost(f"has not answered within {self._deadline_s:g} s") from None
+            finally:
+                process.kill()
+        if process.returncode:
+            last = err.decode(errors="replace").strip().rpartition("\n")[2]
+            raise self._lost(f"ended with status {process.returncode}: {last}".removesuffix(": "))
+        try:
+            told = json.loads(out)
+        except ValueError:
+            raise self._lost("has said nothing that makes sense") from None
+        return _believed(told)
+
+    def _lost(self, how: str) -> Unavailable:
+        return Unavailable(f"{self._path}: the process that was to read it {how}")
+
+
+def _believed(told: dict[str, Any]) -> Config:
+    if "mistakes" in told:
+        raise Mistakes([ConfigError(mistake.pop("what"), **mistake) for mistake in told["mistakes"]])
+    return settings_of(told["config"])
 
 
 def control_socket(path: Path) -> Path:
@@ -70,8 +107,9 @@ def control_socket(path: Path) -> Path:
     Raises:
         ConfigError: The file cannot be read, or `runtime_dir` is wrong.
     """
-    told = {name: value for name, value in _read(path).items() if name == "runtime_dir"}
-    return _validated(told | {"sources": {"none": {"kind": "microphone"}}}, path).control_socket
+    from edged import validation  # noqa: PLC0415 - loads pydantic
+
+    return validation.control_socket(path)
 
 
 @contextlib.contextmanager
@@ -87,64 +125,6 @@ def naming(file: Path) -> Iterator[None]:
 
 def schema() -> dict[str, Any]:
     """Give the file's JSON Schema, draft 2020-12."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema()
+    from edged import validation  # noqa: PLC0415 - loads pydantic
 
-
-def _validated(told: Mapping[str, Any], path: Path) -> Config:
-    try:
-        return Config.model_validate(told, context={"folder": path.parent.absolute()})
-    except ValidationError as error:
-        raise Mistakes(mistakes(error.errors(), file=path, keys_of=_keys_of)) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        way_out = "Copy edged.toml.example there, or name another file with --config"
-        raise ConfigError("there is no such config file", file=path, way_out=way_out) from None
-    except OSError as error:
-        what = f"cannot be read: {(error.strerror or str(error)).lower()}"
-        raise ConfigError(what, file=path, way_out="Name a file that this user may read") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"is not UTF-8 at line {line}", file=path, way_out="Save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", file=path, way_out="Mend that line") from None
-    except ValueError as error:  # a number of more digits than Python reads
-        raise ConfigError(f"cannot be read: {error}", file=path, way_out="Write a shorter number") from None
-    except RecursionError:
-        raise ConfigError("is nested too deeply", file=path, way_out="Write tables, not lists in lists") from None
-
-
-def _keys_of(place: Place) -> Iterable[str]:
-    """Give the keys that the table at this place may hold; the third part of a source's place is its kind."""
-    for pattern, table in TABLES:
-        if len(pattern) == len(place) and all(a in ("*", b) for a, b in zip(pattern, place, strict=True)):
-            return table.model_fields
-    return ()
-
-
-def _loose_ends(config: Config, path: Path) -> Iterator[ConfigError]:
-    """Find names that lead nowhere, and keys that need another."""
-    if config.mqtt.username is None and (
-        config.mqtt.password_credential or config.mqtt.password_file or config.mqtt.password_env
-    ):
-        yield ConfigError("is missing beside a password", file=path, key="mqtt.username", way_out="Add the user's name")
-    for name, model in config.models.items():
-        if name in TOPIC_LEVELS:
-            way_out = "Give the model another name"
-            yield ConfigError(
-                "would share topics with the source's own", file=path, key=f"models.{name}", way_out=way_out
-            )
-        for source in model.sources or ():
-            if source not in config.sources:
-                what = f"there is no such source{nearest(source, config.sources)}"
-                way_out = f"Name any of {', '.join(config.sources)}"
-                yield ConfigError(what, file=path, key=f"models.{name}.sources", value=source, way_out=way_out)
-        for key, labels in (("background", model.background), ("policies", model.policies)):
-            for label in labels:
-                if model.labels is not None and label not in model.labels:
-                    what = f"the model has no such label{nearest(label, model.labels)}"
-                    way_out = f"Name any of {', '.join(model.labels)}"
-                    yield ConfigError(what, file=path, key=f"models.{name}.{key}", value=label, way_out=way_out)
+    return validation.schema()

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edged import __version__, clock, systemd
-from edged.config import naming
+from edged.config import Reading, naming
 from edged.control.server import ControlServer
 from edged.errors import ConfigError, EdgedError
 from edged.hold import held
@@ -55,15 +55,19 @@ MAX_LANES = 256
 """Threads come one by one, as lanes do; this only bounds them."""
 
 
-def run(file: Path) -> int:
+def run(file: Path, reading: Reading) -> int:
     """Run the daemon until it is told to stop; raises UserError for what must be mended before it can start."""
     systemd.set_up_logging()
-    first = plan(file)
+    first = plan(file, config=reading.result())
     with naming(file):
         check_broker(first.config.mqtt)
         with held(first.config.state_dir):
             asyncio.run(Daemon(first).live())
     return 0
+
+
+def _read_anew(file: Path) -> Plan:
+    return plan(file, config=Reading(file).result())
 
 
 def check_broker(mqtt: Mqtt) -> None:
@@ -360,7 +364,7 @@ class Daemon:
         await self._voice.note.sweep()
 
     async def _reload(self) -> None:
-        new = await asyncio.to_thread(plan, self.plan.file)
+        new = await asyncio.to_thread(_read_anew, self.plan.file)
         old = self.plan.config
         for key in ("state_dir", "runtime_dir", "outbox"):
             if getattr(new.config, key) != getattr(old, key):

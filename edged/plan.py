@@ -17,6 +17,7 @@ from edged.audio.microphone import Microphone
 from edged.audio.sources import CommandSource, FileSource
 from edged.classify.bundle import default_model, open_bundle
 from edged.classify.model import open_model
+from edged.classify.wishes import Checked
 from edged.errors import AudioFileError, ConfigError, ModelError, WorkerLost
 from edged.lane import Lane
 
@@ -62,7 +63,7 @@ class Plan:
         """Give all that shapes a source and its lanes: while it is equal, they need not be started anew."""
         config = self.config
         lanes = {
-            name: (self.models[name].model_copy(update={"sources": None}), self._identity(name))
+            name: (replace(self.models[name], sources=None), self._identity(name))
             for heard, name in self.lanes
             if heard == source
         }
@@ -79,7 +80,7 @@ class Plan:
 
     def with_model(self, name: str, path: Path) -> Plan:
         """Make the same plan with another file for one model; raises ModelError or WorkerLost."""
-        model = self.models[name].model_copy(update={"path": path})
+        model = replace(self.models[name], path=path)
         bundle = _bundle(name, model, file=self.file)
         return replace(
             self,
@@ -93,7 +94,7 @@ class Plan:
         bundle = self.bundles[name]
         return replace(
             self,
-            models=self.models | {name: self.models[name].model_copy(update={"path": path})},
+            models=self.models | {name: replace(self.models[name], path=path)},
             bundles=self.bundles | {name: bundle if isinstance(bundle, WorkerLost) else replace(bundle, path=path)},
             stamps=self.stamps | _stamps({name: path}),
         )
@@ -124,17 +125,18 @@ class Plan:
         return self.stamps.get(model, self.bundles[model])
 
 
-def plan(file: Path, *, ask: bool = False) -> Plan:
+def plan(file: Path, *, ask: bool = False, config: toml.Config | None = None) -> Plan:
     """Read a config, and look at every model and recording that it names.
 
     Args:
         file: The config file.
         ask: Start each `.eim` to ask what it is; otherwise that is left for its lane.
+        config: What the file says, where somebody has read it already.
 
     Raises:
         UserError: The first mistake.
     """
-    config = toml.load(file)
+    config = config or toml.load(file)
     models = config.models or {DEFAULT_MODEL: toml.Model(path=default_model().path)}
     for name, source in config.sources.items():
         if isinstance(source, toml.File):
@@ -147,7 +149,7 @@ def plan(file: Path, *, ask: bool = False) -> Plan:
         _there(path, file=file, key=f"models.{name}.path")
         if model.labels_file is not None:
             _there(model.labels_file, file=file, key=f"models.{name}.labels_file")
-        current[name] = model.model_copy(update={"path": path})
+        current[name] = replace(model, path=path)
         bundles[name] = _asked(name, current[name], file=file, ask=ask)
     stamps = _stamps({name: model.path for name, model in current.items()})
     return Plan(config=config, file=file, models=current, bundles=bundles, stamps=stamps)
@@ -201,12 +203,12 @@ def _bundle(name: str, model: toml.Model, *, file: Path) -> Bundle:
         name=name,
         labels=model.labels_file or model.labels,
         background=model.background,
-        front_end=None if model.front_end is None else model.front_end.model_dump(exclude_none=True),
+        front_end=model.front_end,
         window_frames=model.window_frames,
         hop_frames=model.hop_frames,
         hop_ms=model.hop_ms,
-        policy=model.policy.model_dump(exclude_none=True),
-        policies={label: special.model_dump(exclude_none=True) for label, special in model.policies.items()},
+        policy=Checked(model.policy),
+        policies={label: Checked(special) for label, special in model.policies.items()},
         file=file,
         table=f"models.{name}",
     )

@@ -13,12 +13,10 @@ import re
 import socket
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-
-from edged.password import password
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -140,10 +138,6 @@ class Mqtt(Table):
         if place and others:
             raise wrong(f"is a second place for the password, beside {others[0]}", way_out="Leave one of them out")
         return place
-
-    def password(self) -> str | None:
-        """Fetch the password from where the file says it is; ConfigError when it is not there, or open to others."""
-        return password(credential=self.password_credential, file=self.password_file, env=self.password_env)
 
 
 class Outbox(Table):
@@ -279,10 +273,6 @@ class FrontEnd(Table):
     scale: float | None = None
     """`pcm`: factor on the 16-bit samples; default: 1; 1/32768 = 3.0517578125e-05 for models that take -1 to 1."""
 
-    def given(self) -> dict[str, Any]:
-        """Give what the file says, as the mapping that `edged.features.spec.from_mapping` takes."""
-        return self.model_dump(exclude_none=True)
-
 
 class Model(Table):
     """One model, and what it listens to."""
@@ -327,11 +317,6 @@ class Model(Table):
             raise wrong(f"names {twice[0]!r} twice", way_out="Give each output a label of its own")
         return labels
 
-    def overrides(self, label: str | None = None) -> dict[str, Any]:
-        """Give where the policy is not the bundle's, as keywords of `edged.records.Policy`; of one label or of all."""
-        theirs = self.policies.get(label, Policy()) if label else Policy()
-        return self.policy.model_dump(exclude_none=True) | theirs.model_dump(exclude_none=True)
-
 
 def _gateway() -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname())[:64] or "edged"
@@ -362,8 +347,3 @@ class Config(Table):
     """By name: where sound comes from; the name is a level in topics."""
     models: dict[Level, Model] = {}
     """By name: what listens; without any, the default model hears every source."""
-
-    @property
-    def control_socket(self) -> Path:
-        """Where the daemon listens for `edged status` and its like."""
-        return self.runtime_dir / "control.sock"

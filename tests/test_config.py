@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
-from dataclasses import fields
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged import config, tables
+from edged import settings, tables, validation
 from edged.cli import main
-from edged.config import control_socket, load, schema, where
-from edged.errors import ConfigError, Mistakes
+from edged.config import Reading, control_socket, load, schema, where
+from edged.errors import ConfigError, Mistakes, Unavailable
 from edged.features.spec import KINDS
 from edged.records import Policy
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "packaging" / "edged.toml.example"
 SOURCE = '[sources.mic]\nkind = "microphone"\n'
+MICROPHONE = settings.Microphone(device="default", rate_hz=16_000, channels=1, chunk_ms=64)
 MODEL = SOURCE + '[models.m]\npath = "m.tflite"\n'
 
 
@@ -49,7 +51,7 @@ def test_the_least_file_has_every_default(file: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
     found = load(written(file, SOURCE))
-    assert found.sources == {"mic": tables.Microphone(kind="microphone")}
+    assert found.sources == {"mic": MICROPHONE}
     assert found.models == {}
     assert (found.mqtt.host, found.mqtt.port, found.mqtt.tls) == ("localhost", 1883, None)
     assert (found.state_dir, found.control_socket) == (Path("/var/lib/edged"), Path("/run/edged/control.sock"))
@@ -69,7 +71,7 @@ def test_paths_are_relative_to_the_file(file: Path, monkeypatch: pytest.MonkeyPa
     found = load(Path(file.name))
     assert found.models["m"].path == file.parent / "m.tflite"
     assert found.state_dir == file.parent / "state"
-    assert found.mqtt.tls == tables.Tls(ca=Path("/etc/ca.pem"))
+    assert found.mqtt.tls == settings.Tls(ca=Path("/etc/ca.pem"), cert=None, key=None)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +86,8 @@ def test_port_8883_and_tls_imply_each_other(file: Path, mqtt: str, port: int, tl
 def test_a_policy_overrides_only_what_it_says_and_a_label_only_for_itself(file: Path) -> None:
     text = MODEL + "[models.m.policy]\nthreshold = 0.8\nn = 2\nof_m = 3\n[models.m.policies.dog]\nthreshold = 0.9\n"
     model = load(written(file, text)).models["m"]
-    assert model.overrides("cat") == model.overrides() == {"threshold": 0.8, "n": 2, "of_m": 3}
-    assert model.overrides("dog") == {"threshold": 0.9, "n": 2, "of_m": 3}
-    assert Policy(**model.overrides("dog")).threshold == 0.9
+    assert model.policy == {"threshold": 0.8, "n": 2, "of_m": 3}
+    assert model.policies == {"dog": {"threshold": 0.9}}
 
 
 def test_the_policy_and_front_end_tables_match_the_records_they_fill() -> None:
@@ -220,8 +221,8 @@ def test_the_file_is_the_one_given_or_of_the_environment_or_the_default(monkeypa
 
 def test_nothing_of_a_config_can_be_changed(file: Path) -> None:
     found = load(written(file, SOURCE))
-    with pytest.raises(ValueError, match="frozen"):
-        found.mqtt.port = 1
+    with pytest.raises(FrozenInstanceError):
+        found.mqtt.port = 1  # type: ignore[misc]
 
 
 # Secrets.
@@ -295,7 +296,7 @@ def test_every_key_is_described_in_one_sentence() -> None:
 
 def test_the_example_as_it_ships_is_a_working_config() -> None:
     found = load(EXAMPLE)
-    assert found.sources == {"microphone": tables.Microphone(kind="microphone")}
+    assert found.sources == {"microphone": MICROPHONE}
     assert found.models == {}
 
 
@@ -311,7 +312,8 @@ def test_the_example_with_everything_uncommented_loads(file: Path, labels: str, 
 def test_the_example_shows_every_key_of_every_table(file: Path) -> None:
     shown: set[str] = set()
     for keep in ({"labels", "password_env"}, {"labels_file", "password_file"}, {"labels", "password_credential"}):
-        for table in tables_of(load(written(file, uncommented(keep)))):
+        told = tomllib.loads(uncommented(keep))
+        for table in tables_of(tables.Config.model_validate(told, context={"folder": file.parent})):
             shown |= table.model_fields_set
     assert set(everything()) == shown
 
@@ -350,7 +352,7 @@ KEYS = st.sampled_from([*everything(), "mic", "password", "é", ""])
 @given(st.dictionaries(KEYS, TOML_VALUES | st.dictionaries(KEYS, TOML_VALUES | st.dictionaries(KEYS, TOML_VALUES))))
 def test_whatever_the_file_says_it_is_taken_or_refused_with_words(data: dict[str, Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "_read", lambda _path: data)
+        patch.setattr(validation, "_read", lambda _path: data)
         try:
             load(Path("edged.toml"))
         except ConfigError as error:
@@ -381,3 +383,73 @@ def test_json_tells_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[
     told = json.loads(capsys.readouterr().err)
     assert told["key"] == "mqtt.prot"
     assert [mistake["key"] for mistake in told["mistakes"]] == ["mqtt.prot", "sources.mic.chunk_ms"]
+
+
+# The records that the others see, and the process in which they are made for the daemon.
+
+
+def test_the_records_hold_what_the_tables_hold() -> None:
+    for name in ("Tls", "Mqtt", "Outbox", "Health", "Runtime", "Microphone", "File", "Command", "Model", "Config"):
+        table, record = getattr(tables, name), getattr(settings, name)
+        assert [field.name for field in fields(record)] == list(table.model_fields), name
+
+
+def test_a_model_without_a_table_is_as_by_the_table(file: Path) -> None:
+    assert load(written(file, MODEL)).models["m"] == settings.Model(path=file.parent / "m.tflite")
+
+
+@pytest.mark.parametrize("keep", [{"labels", "password_env"}, {"labels_file", "password_file"}])
+def test_read_apart_it_is_the_same(file: Path, keep: set[str]) -> None:
+    written(file, uncommented(keep))
+    assert Reading(file).result() == load(file)
+
+
+def test_a_folder_whose_name_is_no_text_is_read_apart_too(tmp_path: Path) -> None:
+    folder = Path(f"{tmp_path}/\udcff")
+    folder.mkdir()
+    file = written(folder / "edged.toml", 'state_dir = "state"\n' + SOURCE)
+    assert Reading(file).result().state_dir == load(file).state_dir == folder / "state"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gatway = 'x'\n" + SOURCE + "rate_hz = 1\nchannels = true\n[outbx]\n",
+        SOURCE + "[health]\ninterval_s = nan\n[mqtt]\npassword = 'hunter2'\nhost = 'a b'\n",
+        MODEL + "sources = ['mik', 'é']\n",
+        "a = ",
+    ],
+)
+def test_mistakes_found_apart_are_told_in_the_same_words(file: Path, text: str) -> None:
+    error = refusal(file, text)
+    with pytest.raises(ConfigError) as caught:
+        Reading(file).result()
+    apart = caught.value
+    assert str(apart) == str(error)
+    assert (apart.file, apart.key, repr(apart.value), apart.way_out) == (
+        error.file,
+        error.key,
+        repr(error.value),
+        error.way_out,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("raise MemoryError('no more')", "ended with status 1: MemoryError: no more"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended with status -9"),
+        ("print('hello')", "has said nothing that makes sense"),
+        ("import time; time.sleep(60)", "has not answered within 0.3 s"),
+    ],
+)
+def test_a_reader_that_fails_is_no_mistake_of_the_users(file: Path, code: str, how: str) -> None:
+    deadline_s = 0.3 if "sleep" in code else 10.0
+    with pytest.raises(Unavailable) as caught:
+        Reading(file, reader=(sys.executable, "-c", code), deadline_s=deadline_s).result()
+    assert str(caught.value) == f"{file}: the process that was to read it {how}"
+
+
+def test_a_reader_that_cannot_be_started_is_no_mistake_of_the_users(file: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot be started: no such file or directory"):
+        Reading(file, reader=("/nonexistent",))

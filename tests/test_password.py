@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edged.config import load
 from edged.errors import ConfigError
 from edged.password import password
-from edged.tables import Mqtt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +33,11 @@ def test_the_config_leads_to_it_and_does_not_keep_it(tmp_path: Path) -> None:
     place = tmp_path / "password"
     place.write_text("hunter2\n")
     place.chmod(0o600)
-    found = Mqtt.model_validate({"username": "edged", "password_file": place})
-    assert found.password() == "hunter2"
-    assert "hunter2" not in f"{found!r} {found.model_dump()}"
+    file = tmp_path / "edged.toml"
+    file.write_text('[mqtt]\nusername = "edged"\npassword_file = "password"\n[sources.mic]\nkind = "microphone"\n')
+    found = load(file)
+    assert found.mqtt.password() == "hunter2"
+    assert "hunter2" not in f"{found!r} {asdict(found)}"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o602, 0o601])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edged.errors import ModelError
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from edged.features.spec import FrontEndSpec
     from edged.records import Policy
+
+
+class Checked(dict[str, Any]):
+    """Keywords of `Policy` that have been checked where they were read, and are not looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +71,18 @@ class Wishes:
         special = self.policies.get(label, {})
         if not self.policy and not special:
             return policy
-        from edged.classify.manifest import check_policy  # noqa: PLC0415 - loads pydantic
-
         where = self.file or path
         for key, wished in (("policy", self.policy), (f"policies.{label}", special)):
-            policy = replace(policy, **check_policy(wished, file=where, key=self.key(key)))
+            policy = replace(policy, **_checked(wished, file=where, key=self.key(key)))
         return consistent(policy, where=where, key=self.key(f"policies.{label}" if special else "policy"))
+
+
+def _checked(wished: Mapping[str, object], *, file: str | Path, key: str) -> Mapping[str, Any]:
+    if isinstance(wished, Checked):
+        return wished
+    from edged.classify.manifest import check_policy  # noqa: PLC0415 - loads pydantic
+
+    return check_policy(wished, file=file, key=key)
 
 
 def consistent(policy: Policy, *, where: str | Path, key: str) -> Policy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edged import config as toml
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not isinstance(bundle, WorkerLost) and bundle.kind == "tflite":
             open_model(bundle, library=found.library, kernels=found.config.runtime.kernels).close()
     told = _told(found)
-    print(json.dumps(told, indent=2) if arguments.json else _in_words(found, told))
+    print(json.dumps(told, indent=2, default=str) if arguments.json else _in_words(found, told))
     return 0
 
 
@@ -40,7 +41,7 @@ def _told(found: Plan) -> dict[str, Any]:
         "topics": f"{config.mqtt.topic_prefix}/{config.gateway}/#",
         "state_dir": str(config.state_dir),
         "outbox": {"max_messages": config.outbox.max_messages},
-        "sources": {name: source.model_dump(mode="json") for name, source in config.sources.items()},
+        "sources": {name: asdict(source) for name, source in config.sources.items()},
         "models": {name: _model(bundle) for name, bundle in found.bundles.items()},
         "lanes": [{"source": source, "model": model} for source, model in found.lanes],
     }

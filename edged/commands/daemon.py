@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edged import daemon
+from edged.config import Reading
 
 if TYPE_CHECKING:
     import argparse
@@ -12,4 +12,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until stopped."""
-    return daemon.run(arguments.config)
+    reading = Reading(arguments.config)  # begins at once, beside the imports of all the rest
+    from edged import daemon  # noqa: PLC0415 - a tenth of a second and more, in which the config is read
+
+    return daemon.run(arguments.config, reading)

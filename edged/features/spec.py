@@ -6,7 +6,6 @@ A record that exists is valid: every bound is checked when it is made. `docs/FEA
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from edged.errors import ModelError
@@ -194,5 +193,7 @@ def _check_type(key: str, value: object, *, wanted: str) -> None:
 
 
 def _known(word: object, known: Mapping[str, object]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
     near = get_close_matches(str(word), known, n=1)
     return f"Did you mean {near[0]}" if near else f"Known are: {', '.join(known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,6 @@ from system.sound import wake_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 WORD = model(wake_word("okay_nabu"))
 SAID = ("status", "health", "sound/sample/state", "sound/sample/word/okay_nabu", "model/word/state")
@@ -126,3 +126,16 @@ def test_a_second_daemon_is_refused(tmp_path: Path, phrase: Path, broker: Broker
         assert f"{daemon.file}: state_dir = '{daemon.folder / 'state'}': is held by another edged" in said
         assert str(daemon.pid) in said
         assert vitals(daemon)["sources"]["sample"]["state"] == "hearing"
+
+
+def test_nothing_of_pydantic_stays_in_the_daemon(tmp_path: Path, phrase: Path, broker: Broker) -> None:
+    """Neither at the start nor by a reload, with a policy of the config's own."""
+    tuned = model(wake_word("okay_nabu"), more="policy = { threshold = 0.9 }\npolicies.okay_nabu = { mean_of = 3 }")
+    config = settings(broker.port, file_source(phrase, loop=True), tuned)
+    with Daemon(tmp_path / "edged", config) as daemon:
+        daemon.file.write_text(config.replace("0.9", "0.8"))
+        assert "hearing sample" in edged("reload", "--config", daemon.file)
+        mapped = Path(f"/proc/{daemon.pid}/maps").read_text(encoding="utf-8")
+        assert "_multiarray_umath" in mapped  # NumPy's: what is loaded is seen here
+        assert "pydantic" not in mapped
+        assert len(daemon.processes) == 1
