@@ -51,12 +51,6 @@ class Row:
 
 DAEMON = (
     Row("numpy", NUMPY, "daemon"),
-    Row(
-        "pydantic",
-        "import pydantic",
-        "daemon",
-        needs=("pydantic-core", "annotated-types", "typing-extensions", "typing-inspection"),
-    ),
     Row("paho-mqtt", "import paho.mqtt.client", "daemon"),
     Row("pymicro-features", "import pymicro_features", "daemon", numpy=True),
     Row("tflite-runtime", "from tflite_runtime import interpreter", "daemon", numpy=True),
@@ -64,6 +58,13 @@ DAEMON = (
     Row("systemd-python", "import systemd.daemon, systemd.journal", "daemon, under systemd"),
 )
 OTHERS = (
+    Row(
+        "pydantic",
+        "import pydantic",
+        "commands; the process that reads the config",
+        needs=("pydantic-core", "annotated-types", "typing-extensions", "typing-inspection"),
+        in_daemon=False,
+    ),
     Row("pyaudio", "import pyaudio", "capture child", in_daemon=False),
     Row(
         "edge_impulse_linux",
