@@ -38,15 +38,14 @@ class Moment:
     synchronised: bool
     """True when the kernel held the wall clock to be synchronised."""
 
+    def utc_of(self, monotonic_ns: int) -> int:
+        """Say what the wall clock showed, or would have shown, at a monotonic time of the same boot; ns since 1970."""
+        return self.utc_ns + (monotonic_ns - self.monotonic_ns)
+
 
 def now() -> Moment:
     """Read both clocks."""
     return Moment(utc_ns=time.time_ns(), monotonic_ns=time.monotonic_ns(), synchronised=synchronised())
-
-
-def utc_of(monotonic_ns: int, moment: Moment) -> int:
-    """Say what the wall clock showed, or would have shown, at a monotonic time of the same boot; ns since 1970."""
-    return moment.utc_ns + (monotonic_ns - moment.monotonic_ns)
 
 
 @functools.cache

@@ -205,7 +205,7 @@ class Messages:
             moment: The reading of the clocks by which its times become UTC.
         """
         duration_ns = (decision.at - decision.began) * 1_000_000_000 // stream.rate_hz
-        at_ns = moment.utc_ns + (heard.at_ns - moment.monotonic_ns)
+        at_ns = moment.utc_of(heard.at_ns)
         sound = Sound(
             schema=SCHEMA,
             gateway=self._gateway,

@@ -30,8 +30,8 @@ def test_a_moment_reads_both_clocks_between_two_readings_of_ours() -> None:
 @given(utc=NS, here=NS, times=st.lists(NS, min_size=2))
 def test_a_step_of_the_wall_clock_moves_all_times_of_one_moment_alike(utc: int, here: int, times: list[int]) -> None:
     moment = clock.Moment(utc_ns=utc, monotonic_ns=here, synchronised=False)
-    assert clock.utc_of(here, moment) == utc
-    utcs = [clock.utc_of(at, moment) for at in times]
+    assert moment.utc_of(here) == utc
+    utcs = [moment.utc_of(at) for at in times]
     assert [b - a for a, b in pairwise(utcs)] == [b - a for a, b in pairwise(times)]
 
 

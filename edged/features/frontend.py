@@ -13,29 +13,18 @@ from edged.features.mel_front_end import MelFrontEnd
 from edged.features.micro import MicroFrontEnd
 from edged.features.pcm import PcmFrontEnd
 from edged.features.spec import FrontEndSpec, Lfbe, LogMel, Mfcc, Micro, RawPcm
+from edged.features.window import Geometry
 
 if TYPE_CHECKING:
     from edged.records import Frames, Pcm
 
 
-class FrontEnd(Protocol):
+class FrontEnd(Geometry, Protocol):
     """Samples in, frames out."""
 
     @property
     def rate_hz(self) -> int:
         """The sample rate that it wants."""
-
-    @property
-    def window(self) -> int:
-        """Samples that one frame looks at."""
-
-    @property
-    def step(self) -> int:
-        """Samples from one frame's start to the next one's."""
-
-    @property
-    def width(self) -> int:
-        """Features in a frame."""
 
     def push(self, samples: Pcm) -> Frames:
         """Take the next samples, shape (n,), int16, mono; give the frames they complete, shape (frames ≥ 0, width)."""
