@@ -74,8 +74,10 @@ MAY = {
     "daemon": SERVICE + "installed retained",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
-    "commands": SERVICE + "classifier daemon installed progress replay",
-    "cli": "errors commands config",
+    "workshop": BASE + "audio classify control decide features lane mistakes progress replay",
+    "commands": SERVICE + "classifier daemon installed progress replay workshop",
+    "cli": "errors commands config workshop_cli",
+    "workshop_cli": "",
     "__main__": "cli",
 }
 """By module or package: what it may import of the others, at run time or for its annotations."""

@@ -1,0 +1,1 @@
+"""The workshop: from recordings to a model at work, on one's own machine. The daemon loads nothing of it."""

@@ -1,0 +1,60 @@
+"""The workshop's part of the command line; like `cli`, it only parses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the workshop's commands, in the order in which they are typed."""
+    _collect(commands)
+    _train(commands)
+    _teach(commands)
+    _optimise(commands)
+    _evaluate(commands)
+    _calibrate(commands)
+
+
+def _collect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    collect = commands.add_parser("collect", help="make a dataset: record takes, or cut up recordings you have")
+    collect.add_argument("dataset", type=Path, metavar="DATASET", help="the folder to make or to add to")
+    collect.set_defaults(command="collect")
+
+
+def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = commands.add_parser("train", help="train a model on datasets")
+    train.add_argument("datasets", nargs="+", type=Path, metavar="DATASET", help="a folder with a manifest.csv")
+    train.add_argument("--out", type=Path, required=True, metavar="WORK", help="the folder to train in; goes on there")
+    train.set_defaults(command="train")
+
+
+def _teach(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    teach = commands.add_parser("teach", help="a dozen clips of each sound make a detector in seconds")
+    teach.add_argument("datasets", nargs="+", type=Path, metavar="DATASET", help="a folder with a manifest.csv")
+    teach.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the .edged file to write")
+    teach.set_defaults(command="teach")
+
+
+def _optimise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    optimise = commands.add_parser(
+        "optimise", help="make a trained model int8, and say what it costs and where it fits"
+    )
+    optimise.add_argument("trained", type=Path, metavar="WORK", help="what `edged train` made, or a bundle to look at")
+    optimise.add_argument("--out", type=Path, metavar="BUNDLE", help="the .edged file to write")
+    optimise.set_defaults(command="optimise")
+
+
+def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser("evaluate", help="how good a model is, on clips and on continuous sound")
+    evaluate.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json, .tflite or .eim")
+    evaluate.set_defaults(command="evaluate")
+
+
+def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    calibrate = commands.add_parser("calibrate", help="a threshold for this room, from its own ordinary sound")
+    calibrate.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json, .tflite or .eim")
+    calibrate.set_defaults(command="calibrate")
