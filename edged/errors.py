@@ -6,6 +6,7 @@ EdgedError
 │   │   └── Mistakes           all that is wrong with one file
 │   ├── ModelError         a model file or bundle that is missing, damaged, or not what its manifest says
 │   ├── AudioFileError     a recording that cannot be read
+│   ├── DatasetError       a dataset whose manifest or clips are not what they should be
 │   └── StateError         the state directory: not writable, or held by another daemon
 └── Unavailable        it may come back: wait, say so, try again
     ├── SourceLost         a microphone or a command that delivers no audio
@@ -94,6 +95,10 @@ class ModelError(UserError):
 
 class AudioFileError(UserError):
     """A recording cannot be read."""
+
+
+class DatasetError(UserError):
+    """A dataset's manifest or clips are not what they should be, or it cannot be written."""
 
 
 class StateError(UserError):
