@@ -94,6 +94,7 @@ SOLE_IMPORTERS = {
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
     "rich": {"progress"},
+    "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming", "workshop.embedding"},
     "tomllib": {"validation"},
     "pydantic": {"tables", "validation", "classify.manifest", "schemas"},
     "pydantic_core": {"tables", "classify.manifest"},
