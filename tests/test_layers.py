@@ -35,6 +35,7 @@ MAY = {
     "mistakes": "errors",
     "outage": "",
     "progress": "errors",
+    "shipped": "errors",
     "systemd": "errors",
     "vitals": "errors",
     "watch": "",
@@ -47,7 +48,7 @@ MAY = {
     # The stages: none knows another, but that models have features.
     "audio": BASE,
     "features": BASE,
-    "classify": BASE + "features mistakes",
+    "classify": BASE + "features mistakes shipped",
     "decide": BASE,
     "schemas": "records",
     "messages": BASE + "clock schemas",
@@ -74,7 +75,7 @@ MAY = {
     "daemon": SERVICE + "installed retained",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
-    "workshop": BASE + "audio classify control decide features lane mistakes progress replay",
+    "workshop": BASE + "audio classify control decide features lane mistakes progress replay shipped",
     "commands": SERVICE + "classifier daemon installed progress replay workshop",
     "cli": "errors commands config workshop_cli",
     "workshop_cli": "",
