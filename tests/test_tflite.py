@@ -239,6 +239,8 @@ def test_a_table_before_the_file_is_refused() -> None:
         (lambda model: main(model)["tensors"][0].update(shape=(10**9,)), "is too large"),
         (lambda model: constant(model).update(shape=(1, 2, 3, 5, 7)), "needs .* bytes, not"),
         (lambda model: model["buffers"][0].update(offset=10**9), "its constants lie beyond its end"),
+        (lambda model: main(model)["operators"][0]["options"].update(graph=2), "an operator runs graph 2 of 2"),
+        (lambda model: main(model)["operators"][0]["options"].update(graph=0), "a graph of it runs itself"),
         (lambda model: model["signatures"][0].update(subgraph=99), "a signature names a graph"),
         (lambda model: model["signatures"][0]["inputs"][0].update(tensor=9999), "a signature names a tensor"),
     ],

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
 IDENTIFIER: Final = b"TFL3"
@@ -90,11 +91,25 @@ _TABLES: Final[dict[str, _Fields]] = {
     "SqueezeOptions": {0: ("dimensions", "[i]")},
     "VarHandleOptions": {0: ("container", "str"), 1: ("shared_name", "str")},
     "BucketizeOptions": {0: ("boundaries", "[f]")},
+    # Of a CALL, an IF, a WHILE or a CALL_ONCE: the graphs that it runs.
+    "CallOptions": {0: ("graph", "I")},
+    "IfOptions": {0: ("graph", "i"), 1: ("other_graph", "i")},
+    "WhileOptions": {0: ("graph", "i"), 1: ("other_graph", "i")},
+    "CallOnceOptions": {0: ("graph", "i")},
 }
-_OPTIONS: Final = {17: "ReshapeOptions", 30: "SqueezeOptions", 111: "VarHandleOptions", 115: "BucketizeOptions"}
-"""The operators' options that hold more than scalars, by their number in the union BuiltinOptions."""
+_OPTIONS: Final = {
+    16: "CallOptions",
+    17: "ReshapeOptions",
+    30: "SqueezeOptions",
+    92: "IfOptions",
+    93: "WhileOptions",
+    103: "CallOnceOptions",
+    111: "VarHandleOptions",
+    115: "BucketizeOptions",
+}
+"""The operators' options that hold more than plain numbers, by their number in the union BuiltinOptions."""
 
-_DTYPES: Final = {
+DTYPES: Final = {
     0: "float32",
     1: "float16",
     2: "int32",
@@ -105,7 +120,8 @@ _DTYPES: Final = {
     9: "int8",
     10: "float64",
 }
-_BYTES: Final = {
+"""NumPy's names of the types that models on this road have, by their number in the schema."""
+BYTES: Final = {
     "float32": 4,
     "float16": 2,
     "int32": 4,
@@ -116,6 +132,7 @@ _BYTES: Final = {
     "int8": 1,
     "float64": 8,
 }
+"""Of one element, by type."""
 _KEEPS_STATE: Final = frozenset({142, 143, 144})
 """VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: builtin operator codes of a streaming model."""
 
@@ -156,6 +173,21 @@ def read_outline(data: bytes) -> Outline:
     Raises:
         Damaged: It is not a model, or is truncated or otherwise inconsistent.
     """
+    model = read_tables(data)
+    main = model["subgraphs"][0]
+    return Outline(
+        inputs=tuple(_outline(main["tensors"][i]) for i in main["inputs"]),
+        outputs=tuple(_outline(main["tensors"][i]) for i in main["outputs"]),
+        stateful=any(code_of(c) in _KEEPS_STATE for c in model["codes"]) or any(t["variable"] for t in main["tensors"]),
+    )
+
+
+def read_tables(data: bytes) -> dict[str, Any]:
+    """Verify a `.tflite` file and return all of it: its table Model, with the fields and tables named above.
+
+    Raises:
+        Damaged: It is not a model, or is truncated or otherwise inconsistent.
+    """
     if len(data) < 8 or data[4:8] != IDENTIFIER:  # noqa: PLR2004 - root offset and identifier, four bytes each
         raise Damaged(f"not a TensorFlow Lite model: {IDENTIFIER.decode()!r} is not at byte 4 of its {len(data)} bytes")
     try:
@@ -163,21 +195,23 @@ def read_outline(data: bytes) -> Outline:
     except (struct.error, UnicodeDecodeError) as error:
         raise Damaged(f"truncated or damaged: {error}") from error
     _check_model(model, size=len(data))
-    main = model["subgraphs"][0]
-    return Outline(
-        inputs=tuple(_outline(main["tensors"][i]) for i in main["inputs"]),
-        outputs=tuple(_outline(main["tensors"][i]) for i in main["outputs"]),
-        stateful=any(_code(c) in _KEEPS_STATE for c in model["codes"]) or any(t["variable"] for t in main["tensors"]),
-    )
+    return model
+
+
+def code_of(code: dict[str, Any]) -> int:
+    """Return the number of the builtin operator that a table OperatorCode stands for."""
+    # The schema outgrew its first, one-byte field: the larger of the two holds.
+    return max(int(code["old_code"]), int(code["code"]))
+
+
+def called(operator: dict[str, Any]) -> tuple[int, ...]:
+    """Return the numbers of the graphs that a table Operator runs."""
+    options = operator["options"] or {}
+    return tuple(options[name] for name in ("graph", "other_graph") if name in options)
 
 
 def _outline(tensor: _Table) -> Tensor:
-    return Tensor(tensor["name"], tuple(tensor["shape"]), _DTYPES.get(tensor["type"], f"type {tensor['type']}"))
-
-
-def _code(code: _Table) -> int:
-    # The schema outgrew its first, one-byte field: the larger of the two holds.
-    return max(int(code["old_code"]), int(code["code"]))
+    return Tensor(tensor["name"], tuple(tensor["shape"]), DTYPES.get(tensor["type"], f"type {tensor['type']}"))
 
 
 class _Reader:
@@ -262,7 +296,12 @@ def _check_model(model: _Table, *, size: int) -> None:
     for buffer in model["buffers"]:
         _check(buffer["offset"] + buffer["size"] <= size, "its constants lie beyond its end")
     for graph in model["subgraphs"]:
-        _check_graph(graph, codes=len(model["codes"]), buffers=model["buffers"])
+        _check_graph(graph, codes=len(model["codes"]), buffers=model["buffers"], graphs=len(model["subgraphs"]))
+    calls = {i: {j for each in graph["operators"] for j in called(each)} for i, graph in enumerate(model["subgraphs"])}
+    try:
+        TopologicalSorter(calls).prepare()
+    except CycleError:
+        raise Damaged("damaged: a graph of it runs itself, and would never end") from None
     for signature in model["signatures"]:
         _check(signature["subgraph"] < len(model["subgraphs"]), "a signature names a graph that is not there")
         tensors = len(model["subgraphs"][signature["subgraph"]]["tensors"])
@@ -270,7 +309,7 @@ def _check_model(model: _Table, *, size: int) -> None:
             _check(entry["tensor"] < tensors, "a signature names a tensor that is not there")
 
 
-def _check_graph(graph: _Table, *, codes: int, buffers: list[_Table]) -> None:
+def _check_graph(graph: _Table, *, codes: int, buffers: list[_Table], graphs: int) -> None:
     count = len(graph["tensors"])
     for index in (*graph["inputs"], *graph["outputs"]):
         _check(0 <= index < count, f"its graph names tensor {index} of {count}")
@@ -278,6 +317,8 @@ def _check_graph(graph: _Table, *, codes: int, buffers: list[_Table]) -> None:
         _check(operator["opcode"] < codes, f"an operator has number {operator['opcode']} of {codes}")
         for index in (*operator["inputs"], *operator["outputs"], *operator["intermediates"]):
             _check(-1 <= index < count, f"an operator names tensor {index} of {count}")
+        for index in called(operator):
+            _check(0 <= index < graphs, f"an operator runs graph {index} of {graphs}")
     for tensor in graph["tensors"]:
         _check(tensor["buffer"] < len(buffers), f"a tensor names buffer {tensor['buffer']} of {len(buffers)}")
         _check_constant(tensor, buffers[tensor["buffer"]])
@@ -291,9 +332,9 @@ def _check_constant(tensor: _Table, buffer: _Table) -> None:
     _check(
         math.prod(abs(side) for side in tensor["shape"]) <= MAX_MODEL_BYTES, f"tensor {tensor['name']!r} is too large"
     )
-    dtype = _DTYPES.get(tensor["type"])
+    dtype = DTYPES.get(tensor["type"])
     if len(buffer["data"]) and dtype is not None and tensor["sparsity"] is None:
-        wanted = _BYTES[dtype] * math.prod(tensor["shape"])
+        wanted = BYTES[dtype] * math.prod(tensor["shape"])
         _check(
             len(buffer["data"]) == wanted, f"tensor {tensor['name']!r} needs {wanted} bytes, not {len(buffer['data'])}"
         )
