@@ -29,7 +29,7 @@ def to_wave(pcm: NDArray[np.int16]) -> Wave:
 
 def to_pcm(wave: Wave) -> NDArray[np.int16]:
     """A waveform as 16-bit samples: rounded to nearest, clipped as a microphone's amplifier clips."""
-    return np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return np.asarray(np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1), dtype=np.int16)
 
 
 def active(wave: Wave, *, rate_hz: int) -> slice:
