@@ -20,12 +20,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from edged.classify.archive import MANIFEST, MODEL, SUFFIX, Parts, read_file, read_parts, write_parts
 from edged.classify.fit import check_fit, outline_of
 from edged.classify.flatbuffer import MAX_MODEL_BYTES
 from edged.classify.labels import read_labels, slug
+from edged.classify.manifest import SCHEMA, read_manifest, write_manifest, written
 from edged.classify.microwakeword import read_wake_word
 from edged.classify.wishes import Wishes, consistent
 from edged.errors import ModelError
@@ -36,6 +37,7 @@ from edged.records import Policy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edged.classify.head import Head
     from edged.classify.manifest import Manifest
 
 Kind: TypeAlias = Literal["tflite", "eim"]
@@ -53,7 +55,7 @@ class Bundle:
     """What the user named."""
     kind: Kind
     labels: tuple[str, ...]
-    """One for each output of the model, in its order."""
+    """One for each output of the model, or row of its head, in that order."""
     background: tuple[str, ...] = ()
     """Those of `labels` that are never reported."""
     front_end: FrontEndSpec
@@ -68,9 +70,13 @@ class Bundle:
     stateful: bool = False
     """The model keeps state from window to window, and wants to hear each frame once."""
     output: Output = "posterior"
+    head: Head | None = None
+    """What makes logits of the model's outputs, where those are an embedding; `output` then is over them."""
     version: str = ""
     description: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
+    runtime: str = ""
+    """For people: with what it was made and checked."""
 
     @property
     def rate_hz(self) -> int:
@@ -161,6 +167,7 @@ def write_bundle(
     hop_frames: int,
     background: Sequence[str] = (),
     output: Output = "posterior",
+    head: Head | None = None,
     policy: Policy | None = None,
     policies: Mapping[str, Policy] | None = None,
     version: str = "",
@@ -178,10 +185,8 @@ def write_bundle(
     Raises:
         ModelError: The model does not fit what is said about it, or the place cannot be written.
     """
-    from edged.classify.manifest import SCHEMA, write_manifest, written  # noqa: PLC0415 - loads pydantic
-
     path = Path(path)
-    manifest = {
+    manifest: dict[str, Any] = {
         "edged_bundle": SCHEMA,
         "name": name,
         "version": version,
@@ -193,6 +198,7 @@ def write_bundle(
         "window_frames": window_frames,
         "hop_frames": hop_frames,
         "output": output,
+        **({} if head is None else {"head": head.told()}),
         "policy": written(policy or Policy()),
         "policies": {label: written(special) for label, special in (policies or {}).items()},
         "provenance": dict(provenance or {}),
@@ -250,8 +256,6 @@ def _wished(bundle: Bundle, wish: Wishes) -> Bundle:
 
 
 def _from_parts(parts: Parts, path: Path) -> Bundle:
-    from edged.classify.manifest import read_manifest  # noqa: PLC0415 - loads pydantic
-
     manifest = read_manifest(parts.manifest, file=parts.where)
     found = hashlib.sha256(parts.model).hexdigest()
     if found != manifest.sha256:
@@ -270,20 +274,22 @@ def _from_parts(parts: Parts, path: Path) -> Bundle:
         sha256=found,
         model=parts.model,
         output=manifest.output,
+        head=manifest.head,
         version=manifest.version,
         description=manifest.description,
-        provenance=manifest.provenance.model_dump(exclude_defaults=True),
+        provenance={key: text for key, text in manifest.provenance.items() if text},
+        runtime=manifest.runtime,
     )
     return _checked(bundle, file=path if path.suffix == SUFFIX else path / MODEL, where=parts.where)
 
 
 def _policies(manifest: Manifest, *, where: str) -> dict[str, Policy]:
-    general = Policy(**manifest.policy.given())
+    general = Policy(**manifest.policy)
     policies = {}
     for label in manifest.labels:
         if label not in manifest.background:
             special = manifest.policies.get(label)
-            policy = general if special is None else replace(general, **special.given())
+            policy = general if special is None else replace(general, **special)
             policies[label] = consistent(policy, where=where, key="policy" if special is None else f"policies.{label}")
     return policies
 
@@ -362,6 +368,7 @@ def _checked(bundle: Bundle, *, file: Path, where: str | Path, table: str = "") 
     check_fit(
         outline,
         labels=len(bundle.labels),
+        head=bundle.head,
         window_frames=bundle.window_frames,
         width=open_front_end(bundle.front_end).width,
         front_end=bundle.front_end.name,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edged.classify.flatbuffer import Outline, Tensor
+    from edged.classify.head import Head
 
 DTYPES: Final = ("float32", "int8", "uint8", "int16")
 """What a model may take and give."""
@@ -33,13 +34,22 @@ def outline_of(model: bytes, *, file: Path) -> Outline:
 
 
 def check_fit(
-    outline: Outline, *, labels: int, window_frames: int, width: int, front_end: str, where: str | Path, table: str = ""
+    outline: Outline,
+    *,
+    labels: int,
+    head: Head | None = None,
+    window_frames: int,
+    width: int,
+    front_end: str,
+    where: str | Path,
+    table: str = "",
 ) -> None:
     """Compare what is said of a model with what it is.
 
     Args:
         outline: What it is.
         labels: How many it is said to tell apart.
+        head: What makes them of its outputs; None where each output is one of them.
         window_frames: Frames in a window.
         width: Features in a frame.
         front_end: What they are, for the error.
@@ -57,10 +67,26 @@ def check_fit(
         way_out = f"Give {wanted // width}" if wanted % width == 0 else "Give the front end that it was trained with"
         raise ModelError(what, file=where, key=f"{prefix}window_frames", value=window_frames, way_out=way_out)
     outputs = math.prod(gives.shape)
-    if outputs != labels:
+    if head is not None:
+        _check_head(head, labels=labels, gives=gives, where=where)
+    elif outputs != labels:
         what = f"{labels} given, but its output {gives} has {outputs}"
         way_out = f"Give {outputs}, in the order of the outputs"
         raise ModelError(what, file=where, key=f"{prefix}labels", way_out=way_out)
+
+
+def _check_head(head: Head, *, labels: int, gives: Tensor, where: str | Path) -> None:
+    """Compare a head, which only a manifest can give, with the labels and with the model below it."""
+    if head.labels != labels:
+        what, way_out = (
+            f"{labels} given, but head.weights has {head.labels} rows",
+            f"Give {head.labels}, in their order",
+        )
+        raise ModelError(what, file=where, key="labels", way_out=way_out)
+    outputs = math.prod(gives.shape)
+    if head.embedding != outputs:
+        what = f"has {head.embedding} columns, but the output {gives} has {outputs} numbers"
+        raise ModelError(what, file=where, key="head.weights", way_out="Give the model that the head was trained on")
 
 
 def _check_tensors(noun: str, tensors: tuple[Tensor, ...], *, file: Path) -> None:

@@ -129,6 +129,8 @@ class TfliteModel:
         if not self._out_float:
             values -= self._out_zero
             values *= self._out_scale
+        if self._bundle.head is not None:
+            values = self._bundle.head.logits(values)
         match self._bundle.output:
             case "softmax":
                 return _softmax(values)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from edged.classify.manifest import check_policy
 from edged.errors import ModelError
 
 if TYPE_CHECKING:
@@ -80,8 +81,6 @@ class Wishes:
 def _checked(wished: Mapping[str, object], *, file: str | Path, key: str) -> Mapping[str, Any]:
     if isinstance(wished, Checked):
         return wished
-    from edged.classify.manifest import check_policy  # noqa: PLC0415 - loads pydantic
-
     return check_policy(wished, file=file, key=key)
 
 
