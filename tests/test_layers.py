@@ -97,8 +97,8 @@ SOLE_IMPORTERS = {
     "rich": {"progress"},
     "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming", "workshop.embedding"},
     "tomllib": {"validation"},
-    "pydantic": {"tables", "validation", "classify.manifest", "schemas"},
-    "pydantic_core": {"tables", "classify.manifest"},
+    "pydantic": {"tables", "validation", "schemas"},
+    "pydantic_core": {"tables"},
 }
 
 PURE = re.compile(
