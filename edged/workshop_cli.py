@@ -29,6 +29,15 @@ def _train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     train = commands.add_parser("train", help="train a model on datasets")
     train.add_argument("datasets", nargs="+", type=Path, metavar="DATASET", help="a folder with a manifest.csv")
     train.add_argument("--out", type=Path, required=True, metavar="WORK", help="the folder to train in; goes on there")
+    train.add_argument("--recipe", type=Path, metavar="FILE", help="a TOML file: docs/TRAIN.md")
+    train.add_argument("--kind", choices=["window", "streaming"], help="without a recipe: what to train (window)")
+    train.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")
+    train.add_argument("--steps", type=int, metavar="N", help="instead of the recipe's")
+    parts = train.add_mutually_exclusive_group()
+    parts.add_argument("--fold", metavar="K/N", help="hold back part K of N of the groups, and test on it")
+    parts.add_argument("--split", type=Path, metavar="FILE", help="a split.csv that says who trains and who tests")
+    train.add_argument("--embedding", type=Path, metavar="FILE", help="only a linear head on this .tflite's embedding")
+    train.add_argument("--json", action="store_true", help="print a JSON object")
     train.set_defaults(command="train")
 
 
@@ -43,8 +52,13 @@ def _optimise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     optimise = commands.add_parser(
         "optimise", help="make a trained model int8, and say what it costs and where it fits"
     )
-    optimise.add_argument("trained", type=Path, metavar="WORK", help="what `edged train` made, or a bundle to look at")
+    optimise.add_argument("trained", type=Path, metavar="WORK", help="what `edged train` made, or a model to look at")
     optimise.add_argument("--out", type=Path, metavar="BUNDLE", help="the .edged file to write")
+    optimise.add_argument(
+        "--data", type=Path, action="append", default=[], metavar="DATASET", help="where a dataset of WORK is now"
+    )
+    optimise.add_argument("--boards", type=Path, metavar="FILE", help="another boards.toml than the one edged has")
+    optimise.add_argument("--json", action="store_true", help="print JSON, for machines")
     optimise.set_defaults(command="optimise")
 
 
