@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from edged.classify.archive import MANIFEST, MODEL, SUFFIX, Parts, read_file, read_parts, write_parts
 from edged.classify.fit import check_fit, outline_of
 from edged.classify.flatbuffer import MAX_MODEL_BYTES
+from edged.classify.golden import golden_of
 from edged.classify.labels import read_labels, slug
 from edged.classify.manifest import SCHEMA, read_manifest, write_manifest, written
 from edged.classify.microwakeword import read_wake_word
@@ -37,8 +38,10 @@ from edged.records import Policy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edged.classify.golden import Golden
     from edged.classify.head import Head
     from edged.classify.manifest import Manifest
+    from edged.records import Pcm
 
 Kind: TypeAlias = Literal["tflite", "eim"]
 Output: TypeAlias = Literal["posterior", "softmax", "sigmoid"]
@@ -77,6 +80,8 @@ class Bundle:
     provenance: Mapping[str, str] = field(default_factory=dict)
     runtime: str = ""
     """For people: with what it was made and checked."""
+    golden: Golden | None = field(default=None, repr=False)
+    """A sound, and what the model answers to it: `edged.classify.proof`."""
 
     @property
     def rate_hz(self) -> int:
@@ -140,7 +145,7 @@ def open_bundle(
         table=table,
     )
     _there(path)
-    return _wished(_recognised(path, wish), wish)
+    return wish.put_over(_recognised(path, wish))
 
 
 def default_model() -> Bundle:
@@ -174,10 +179,13 @@ def write_bundle(
     description: str = "",
     provenance: Mapping[str, str] | None = None,
     runtime: str = "",
+    golden: bool | Pcm = False,
 ) -> Bundle:
     """Make a bundle, whole or not at all.
 
     One file where `path` ends in `.edged`, otherwise a folder, which must not exist yet.
+    docs/MODELS.md explains the arguments. `golden` is a sound, shape (n,), int16 at the front end's rate, to be kept
+    with the model's answers to it, or True for a sweep of tone.
 
     Returns:
         What `open_bundle(path)` now gives.
@@ -206,6 +214,12 @@ def write_bundle(
     }
     data = write_manifest(manifest, file=path / MANIFEST)
     bundle = _from_parts(Parts(data, model, str(path / MANIFEST)), path)
+    if golden is not False:
+        from edged.classify.proof import make_golden  # noqa: PLC0415 - loads a runtime
+
+        made = make_golden(bundle, None if golden is True else golden)
+        data = write_manifest(manifest | {"golden": made.told()}, file=path / MANIFEST)
+        bundle = _from_parts(Parts(data, model, str(path / MANIFEST)), path)
     write_parts(path, manifest=data, model=model)
     return bundle
 
@@ -236,38 +250,20 @@ def _recognised(path: Path, wish: Wishes) -> Bundle:
     raise ModelError("is no kind of model that edged knows", file=path, way_out=way_out)
 
 
-def _wished(bundle: Bundle, wish: Wishes) -> Bundle:
-    """The caller's wishes over what the model says of itself."""
-    wish.check_labels(bundle.labels, path=bundle.path)
-    background = (*bundle.background, *wish.background)
-    reported = {label: policy for label, policy in bundle.policies.items() if label not in background}
-    hop = wish.hop(bundle.hop_frames, step_ms=bundle.step_ms, path=bundle.path)
-    if bundle.stateful and hop != bundle.window_frames:
-        key, value = ("hop_frames", hop) if wish.hop_ms is None else ("hop_ms", wish.hop_ms)
-        what = f"does not suit a streaming model: it hears each of its {bundle.window_frames} frames once"
-        raise wish.wrong(what, key=key, value=value, way_out="Leave it out", path=bundle.path)
-    return replace(
-        bundle,
-        name=wish.name or bundle.name,
-        background=background,
-        hop_frames=hop,
-        policies=wish.over(reported, path=bundle.path),
-    )
-
-
 def _from_parts(parts: Parts, path: Path) -> Bundle:
     manifest = read_manifest(parts.manifest, file=parts.where)
     found = hashlib.sha256(parts.model).hexdigest()
     if found != manifest.sha256:
         what, way_out = f"is not that of {MODEL}, which has {found}", "Fetch the bundle anew: it is damaged"
         raise ModelError(what, file=parts.where, key="sha256", value=manifest.sha256, way_out=way_out)
+    front_end = from_mapping(manifest.front_end, file=parts.where)
     bundle = Bundle(
         name=manifest.name,
         path=path,
         kind="tflite",
         labels=manifest.labels,
         background=manifest.background,
-        front_end=from_mapping(manifest.front_end, file=parts.where),
+        front_end=front_end,
         window_frames=manifest.window_frames,
         hop_frames=manifest.hop_frames,
         policies=_policies(manifest, where=parts.where),
@@ -279,8 +275,21 @@ def _from_parts(parts: Parts, path: Path) -> Bundle:
         description=manifest.description,
         provenance={key: text for key, text in manifest.provenance.items() if text},
         runtime=manifest.runtime,
+        golden=_golden(manifest, front_end, where=parts.where),
     )
     return _checked(bundle, file=path if path.suffix == SUFFIX else path / MODEL, where=parts.where)
+
+
+def _golden(manifest: Manifest, front_end: FrontEndSpec, *, where: str) -> Golden | None:
+    if manifest.golden is None:
+        return None
+    geometry = open_front_end(front_end)
+    frames = (len(manifest.golden["audio"]) // 2 - geometry.window) // geometry.step + 1
+    windows = max(0, (frames - manifest.window_frames) // manifest.hop_frames + 1)
+    try:
+        return golden_of(manifest.golden, labels=manifest.labels, hop_frames=manifest.hop_frames, windows=windows)
+    except ModelError as wrong:
+        raise ModelError(wrong.what, file=where, key=wrong.key, value=wrong.value, way_out=wrong.way_out) from None
 
 
 def _policies(manifest: Manifest, *, where: str) -> dict[str, Policy]:

@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from edged.classify.archive import MAX_MANIFEST_BYTES
+from edged.classify.golden import GOLDEN
 from edged.classify.head import Head, head_of
 from edged.classify.values import (
     WrongValueError,
@@ -99,6 +101,7 @@ _MANIFEST: Final = table(
         "policies": mapping(_LABEL, _DECIDE),
         "provenance": _PROVENANCE,
         "runtime": text(),
+        "golden": GOLDEN,
     },
     needed=("edged_bundle", "name", "sha256", "labels", "front_end", "window_frames", "hop_frames"),
 )
@@ -126,6 +129,8 @@ class Manifest:
     """The same, by label."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     runtime: str = ""
+    golden: Mapping[str, Any] | None = None
+    """What `edged.classify.golden.golden_of` makes one of."""
 
 
 def read_manifest(data: bytes, *, file: str | Path) -> Manifest:
@@ -152,6 +157,9 @@ def write_manifest(manifest: Mapping[str, Any], *, file: str | Path) -> bytes:
     """
     lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in manifest.items()]
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    if len(data) > MAX_MANIFEST_BYTES:
+        what, way_out = f"has {len(data)} bytes, and {MAX_MANIFEST_BYTES} are the most", "Give a smaller head"
+        raise ModelError(what, file=file, way_out=way_out)
     read_manifest(data, file=file)
     return data
 

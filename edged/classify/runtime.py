@@ -26,6 +26,7 @@ ones, which do not.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, assert_never
 
 import numpy as np
@@ -79,6 +80,16 @@ def choose() -> Library:
         way_out = "Install tflite-runtime (Python 3.11) or ai-edge-litert (3.12 and later; not on 32-bit ARM)"
         raise UserError("no TensorFlow Lite runtime is installed", way_out=way_out)
     return here[0]
+
+
+def version_of(library: Library) -> str:
+    """Which version of a library is here.
+
+    Raises:
+        UserError: The library is missing.
+    """
+    _import(library)
+    return str(sys.modules[PACKAGES[library]].__version__)
 
 
 def open_interpreter(model: bytes, *, library: Library, kernels: Kernels, file: Path) -> Interpreter:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from edged.classify.bundle import Bundle
     from edged.features.spec import FrontEndSpec
     from edged.records import Policy
 
@@ -44,6 +45,24 @@ class Wishes:
     def key(self, key: str) -> str:
         """Give a key as it stands in the file."""
         return f"{self.table}.{key}" if self.table else key
+
+    def put_over(self, bundle: Bundle) -> Bundle:
+        """The bundle, with what is wished put over what the model says of itself."""
+        self.check_labels(bundle.labels, path=bundle.path)
+        background = (*bundle.background, *self.background)
+        reported = {label: policy for label, policy in bundle.policies.items() if label not in background}
+        hop = self.hop(bundle.hop_frames, step_ms=bundle.step_ms, path=bundle.path)
+        if bundle.stateful and hop != bundle.window_frames:
+            key, value = ("hop_frames", hop) if self.hop_ms is None else ("hop_ms", self.hop_ms)
+            what = f"does not suit a streaming model: it hears each of its {bundle.window_frames} frames once"
+            raise self.wrong(what, key=key, value=value, way_out="Leave it out", path=bundle.path)
+        return replace(
+            bundle,
+            name=self.name or bundle.name,
+            background=background,
+            hop_frames=hop,
+            policies=self.over(reported, path=bundle.path),
+        )
 
     def check_labels(self, labels: Sequence[str], *, path: Path) -> None:
         """Check that what is said about a label is said about one of these."""
