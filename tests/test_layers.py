@@ -96,14 +96,14 @@ SOLE_IMPORTERS = {
     "systemd": {"systemd"},
     "rich": {"progress"},
     "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming", "workshop.embedding"},
-    "tomllib": {"validation"},
-    "pydantic": {"tables", "validation", "schemas"},
+    "tomllib": {"validation", "workshop.boards"},
+    "pydantic": {"tables", "validation", "schemas", "workshop.boards"},
     "pydantic_core": {"tables"},
 }
 
 PURE = re.compile(
     r"records|errors|decide|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.eim_wire|control\.protocol"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|workshop\.(arena|cost|graph|operators)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}
