@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +20,24 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _collect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     collect = commands.add_parser("collect", help="make a dataset: record takes, or cut up recordings you have")
     collect.add_argument("dataset", type=Path, metavar="DATASET", help="the folder to make or to add to")
+    where = collect.add_mutually_exclusive_group()
+    where.add_argument(
+        "--from", dest="recordings", type=Path, metavar="FOLDER", help="WAV and FLAC files, or a dataset"
+    )
+    where.add_argument("--source", metavar="NAME", help="listen along with the running daemon at this source")
+    where.add_argument("--device", help="a microphone, as `edged devices` prints it (default: default)")
+    collect.add_argument("--label", metavar="WORD", help="what it is; with --from, default: the manifest or the folder")
+    collect.add_argument(
+        "--group", metavar="SPEAKER", help="who or what is recorded; never in training and in the test"
+    )
+    collect.add_argument("--licence", metavar="TEXT", help="what one may do with it: CC0-1.0, private, …")
+    collect.add_argument("--origin", metavar="TEXT", help="where it comes from; groups are told apart within it")
+    collect.add_argument("--count", type=_count, default=12, metavar="N", help="takes to record (default: 12)")
+    collect.add_argument("--length", type=_count, default=2000, metavar="MS", help="longest take (default: 2000)")
+    collect.add_argument("--steady", action="store_true", help="sound that is always there: no waiting, no cutting")
+    default = os.environ.get("EDGED_CONFIG", "/etc/edged/edged.toml")
+    collect.add_argument("--config", type=Path, default=Path(default), metavar="FILE", help=f"default: {default}")
+    collect.add_argument("--json", action="store_true", help="print JSON, for machines")
     collect.set_defaults(command="collect")
 
 
@@ -72,3 +88,9 @@ def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     calibrate = commands.add_parser("calibrate", help="a threshold for this room, from its own ordinary sound")
     calibrate.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json, .tflite or .eim")
     calibrate.set_defaults(command="calibrate")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no such number; write a whole one from 1 on")
+    return int(text)

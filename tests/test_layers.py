@@ -95,10 +95,11 @@ SOLE_IMPORTERS = {
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
     "rich": {"progress"},
-    "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming", "workshop.embedding"},
-    "tomllib": {"validation", "workshop.boards"},
-    "pydantic": {"tables", "validation", "schemas", "workshop.boards"},
-    "pydantic_core": {"tables"},
+    "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming"},
+    "keras": {"workshop.training", "workshop.windowed", "workshop.streaming"},
+    "tomllib": {"validation", "workshop.boards", "workshop.recipe"},
+    "pydantic": {"tables", "validation", "schemas", "workshop.boards", "workshop.recipe"},
+    "pydantic_core": {"tables", "workshop.recipe"},
 }
 
 PURE = re.compile(
