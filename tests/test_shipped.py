@@ -36,7 +36,7 @@ def test_somebody_elses_models_beside_the_package_are_not_ours(tmp_path: Path) -
 def test_the_package_installs_its_models_where_they_are_looked_for() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["data-files"]
     for place, patterns in data.items():
-        assert Path(place).is_relative_to(INSTALLED)
+        assert Path(place).is_relative_to(INSTALLED.parent)
         for pattern in patterns:
             assert list(ROOT.glob(pattern)), f"{pattern} matches nothing"
             assert Path(place).name == Path(pattern).parent.name

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CLONE: Final = Path("mcu-firmware", "boards.toml")
 """Below a clone of the project."""
-INSTALLED: Final = Path("share", "edged", "boards.toml")
+INSTALLED: Final = Path("share", "edged") / CLONE
 """Below the prefix that edged was installed to; pyproject.toml has it so."""
 
 Bytes: TypeAlias = Annotated[int, Field(ge=0, le=2**40)]

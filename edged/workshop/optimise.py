@@ -16,8 +16,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from edged.classify.archive import MANIFEST, SUFFIX
 from edged.classify.bundle import open_bundle, write_bundle
-from edged.errors import DatasetError, ModelError
+from edged.errors import ConfigError, DatasetError, ModelError
 from edged.workshop.dataset import Clip, rows
 from edged.workshop.evaluate import Alone, needs_s, taken_for
 from edged.workshop.quantise import quantise
@@ -80,7 +81,7 @@ class Trained:
 
 def is_trained(path: Path) -> bool:
     """Whether this is a folder of `edged train`, and not a model."""
-    return path.is_dir() and not (path / "manifest.json").exists()
+    return path.is_dir() and not (path / MANIFEST).exists()
 
 
 def read_trained(folder: Path, *, datasets: Sequence[Path] = ()) -> Trained:
@@ -98,6 +99,9 @@ def read_trained(folder: Path, *, datasets: Sequence[Path] = ()) -> Trained:
         way_out = f"{_TRAIN}; or name a model" if (folder / TRAINING).exists() else "Name what `edged train` made"
         raise ModelError(f"there is no {FLOAT} in it", file=folder, way_out=way_out)
     bundle = open_bundle(folder / FLOAT)
+    if bundle.head is not None:
+        way_out = f"Use {FLOAT} itself"
+        raise ModelError("is a head over an embedding, which is not trained here", file=folder / FLOAT, way_out=way_out)
     if not (folder / SAVED_MODEL).is_dir():
         raise ModelError("there is no such folder", file=folder / SAVED_MODEL, way_out=_TRAIN)
     role, clips = _held_back(folder, datasets or _datasets(folder))
@@ -116,13 +120,14 @@ def optimise(
 
     Raises:
         UserError: TensorFlow is not installed.
+        ConfigError: `out` is no place for a bundle.
         ModelError: The converter refuses the model, or the bundle cannot be written.
         AudioFileError, DatasetError: A clip cannot be used.
     """
+    if out.suffix != SUFFIX or out.is_dir():
+        raise ConfigError("is no name for a bundle", key="--out", value=str(out), way_out=f"Name a file: NAME{SUFFIX}")
     if not out.absolute().parent.is_dir():
-        raise ModelError("there is no such folder", file=out.parent, key="--out", value=str(out), way_out="Make it")
-    if out.is_dir():
-        raise ModelError("is a folder", key="--out", value=str(out), way_out="Name a file: NAME.edged")
+        raise ConfigError("its folder is not there", key="--out", value=str(out), way_out=f"Make {out.parent} first")
     model = quantise(trained.folder / SAVED_MODEL, trained.representative)
     given = trained.bundle
     int8 = replace(given, model=model, sha256=hashlib.sha256(model).hexdigest())
@@ -142,6 +147,8 @@ def optimise(
         version=given.version,
         description=given.description,
         provenance=given.provenance,
+        runtime=given.runtime,
+        golden=True,
     )
     return written, comparison
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edged.classify.runtime import choose, open_interpreter
+from edged.classify.runtime import choose, open_interpreter, version_of
 from edged.errors import ModelError, UserError
 
 if TYPE_CHECKING:
@@ -58,8 +57,9 @@ def speed_of(model: bytes, *, file: Path, library: Library | None = None) -> Spe
         return error.what
     except (ValueError, RuntimeError) as error:
         return f"{library} fails on it: {' '.join(str(error).split())}"
-    named = f"{library} {version(library if library == 'tflite-runtime' else 'ai-edge-litert')}"
-    return Speed(runtime=named, invoke_ms=1000 * statistics.median(calls_s), calls=len(calls_s))
+    return Speed(
+        runtime=f"{library} {version_of(library)}", invoke_ms=1000 * statistics.median(calls_s), calls=len(calls_s)
+    )
 
 
 def _calls_s(interpreter: Interpreter) -> list[float]:
