@@ -70,12 +70,16 @@ class Recorder:
             SourceLost: There is no such microphone, it is in use, or the sound system hangs.
         """
         _check("length", length, least=1, most=24 * 3600 * 1000)
-        with contextlib.closing(self._samples()) as heard:
+        with contextlib.closing(self.listen()) as heard:
             shape = {"rate_hz": self.rate_hz, "channels": self.channels, "length_ms": length}
             return write_wav(path, heard, **shape, progress=progress)
 
-    def _samples(self) -> Generator[Pcm, None, None]:
-        """Yield what the device delivers, in the file's rate and channels, without end."""
+    def listen(self) -> Generator[Pcm, None, None]:
+        """Yield what the device delivers, in the file's rate and channels, without end; shape (n,) or (n, channels).
+
+        Raises:
+            SourceLost: There is no such microphone, it is in use, or the sound system hangs.
+        """
         converter: Converter | None = None
         with contextlib.closing(self._frames()) as frames:
             for frame in frames:

@@ -11,26 +11,17 @@ import numpy as np
 from edged.audio.files import open_audio
 from edged.audio.level import CLIPPED_SHARE, FULL_SCALE, dbfs
 from edged.audio.recorder import Recorder
-from edged.audio.resample import Converter
 from edged.audio.wav import write_wav
 from edged.config import control_socket
-from edged.control.client import call, stream
-from edged.control.protocol import pcm_of
-from edged.errors import DaemonAway, SourceLost
 from edged.progress import progress
+from edged.workshop.live import tapped
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator, Iterator
     from pathlib import Path
-    from typing import Any
-
-    from edged.records import Pcm
 
 RATE_HZ = 16_000
 """Of the file, as the models want it."""
-PATIENCE_S = 4.0
-"""No audio from the daemon for so long: its source delivers none."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,37 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
             Recorder(arguments.device, rate_hz=RATE_HZ).record(arguments.file, arguments.length, progress=recorded)
         else:
             socket = control_socket(arguments.config)
-            with contextlib.closing(_tapped(socket, arguments.source)) as heard:
+            with contextlib.closing(tapped(socket, arguments.source, rate_hz=RATE_HZ)) as heard:
                 shape = {"rate_hz": RATE_HZ, "channels": 1, "length_ms": arguments.length}
                 write_wav(arguments.file, heard, **shape, progress=recorded)
     print(f"{arguments.file}: {arguments.length / 1000:g} s, {_loudness(arguments.file)}")
     return 0
-
-
-def _tapped(socket: Path, source: str) -> Generator[Pcm, None, None]:
-    """Yield what a source of the running daemon hears, mono, without end.
-
-    Raises:
-        UserError: The daemon has no such source, or does not let us listen.
-        DaemonAway: There is no daemon.
-        SourceLost: The source delivers nothing, or broke off: a recording is never spliced.
-    """
-    converter: Converter | None = None
-    for item in _items(socket, source):
-        if converter is None:
-            converter = Converter(item["rate_hz"], item["channels"], RATE_HZ)
-        elif item["fresh"] or "dropped" in item:
-            raise SourceLost(f"the audio of {source} broke off; try again")
-        yield converter.push(np.frombuffer(pcm_of(item), "<i2").reshape(-1, item["channels"]))
-
-
-def _items(socket: Path, source: str) -> Iterator[dict[str, Any]]:
-    try:
-        with contextlib.closing(stream(socket, "tap", silence_s=PATIENCE_S, source=source)) as items:
-            yield from items
-    except DaemonAway:
-        told = call(socket, "status")  # raises DaemonAway itself, unless it is only the source that is away
-        raise SourceLost(f"{source} has delivered nothing for {PATIENCE_S:g} s; {told['in_words']}") from None
 
 
 def _loudness(path: Path) -> str:
