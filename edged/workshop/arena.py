@@ -71,7 +71,8 @@ def plan(lives: Sequence[Life]) -> list[int]:
     """Give each its offset in bytes: none overlaps another that lives at the same time."""
     offsets = [0] * len(lives)
     placed: list[int] = []  # by offset
-    for index in sorted(range(len(lives)), key=lambda index: -lives[index].size_bytes):
+    # Of equals, the last one first: TensorFlow Lite Micro fills the list that it then sorts from its end.
+    for index in sorted(range(len(lives)), key=lambda index: (lives[index].size_bytes, index), reverse=True):
         offsets[index] = _lowest_gap(lives[index], [(offsets[i], lives[i]) for i in placed])
         placed.append(index)
         placed.sort(key=offsets.__getitem__)
