@@ -2,6 +2,7 @@
 
     recipe.toml          as used, every key
     split.csv            each clip: path, label, source, group, licence, role (train, validation, test)
+    datasets.json        where the datasets were; no part of what must stay the same
     training.json        what this training is: another one is refused here
     checkpoint/state.npz all that the next step depends on
     history.json         loss and scores by step
