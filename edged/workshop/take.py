@@ -37,6 +37,8 @@ HIGHEST_HZ: Final = 3500.0
 ALIKE_DB: Final = 1.0
 """Mean difference of two mean spectra up to which two takes may be the same audio; resampled to 44.1 kHz, softened by
 8 dB and compressed as OGG, a take differs from itself by 0.4."""
+NEAREST: Final = 8
+"""So many takes are laid over a new one at most, those most alike: of one machine's hum, all are."""
 SAME: Final = 0.8
 """Correlation from which on they are: treated so, a take has 0.85 and more with itself, and another one of the same
 word by the same speaker 0.65 and less."""
@@ -108,8 +110,8 @@ class Known:
             return self._names[exact]
         spectra = self._spectra[: len(self._names)]
         difference = np.abs(spectra - mean_spectrum(samples)).mean(axis=1)
-        for at in np.flatnonzero(difference < ALIKE_DB).tolist():
-            if correlation(samples, self._reads[at]()) > SAME:
+        for at in np.argsort(difference, kind="stable")[:NEAREST].tolist():
+            if difference[at] < ALIKE_DB and correlation(samples, self._reads[at]()) > SAME:
                 name: str = self._names[at]
                 return name
         return ""

@@ -134,12 +134,13 @@ class Writer:
             part.write_bytes(_manifest(added))
             _to_disk(part)
             part.replace(manifest)
-            os.fsync(self._lock)
         except OSError as error:
             part.unlink(missing_ok=True)
             self._discard()
             raise _unwritten(self.folder, error) from None
         self._rows, self._new = added, []
+        with contextlib.suppress(OSError):  # the manifest stands; should power fail now, the old one may come back
+            os.fsync(self._lock)
 
     def _discard(self) -> None:
         for clip in self._new:
