@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from edged.classify.bundle import Bundle
     from edged.classify.model import Model
-    from edged.records import Chunk, Decision, Pcm
+    from edged.records import Chunk, Decision, Pcm, Window
 
 _NS = 1_000_000_000
 _LEVEL_S = 1.0
@@ -69,6 +69,8 @@ class Lane:
         self._windower = Windower(self._front_end, frames=bundle.window_frames, hop=bundle.hop_frames)
         self._decider = Decider(labels=model.labels, policies=bundle.policies, rate_hz=self.rate_hz)
         self._converter: Converter | None = None
+        self._pending: deque[Window] = deque()
+        """Cut and not classified yet: more than none only when the model has failed."""
         self._recent: deque[Pcm] = deque()
         self._kept = 0
         """Samples in `_recent`."""
@@ -105,10 +107,21 @@ class Lane:
 
     def finish(self) -> list[Event]:
         """End the stream: what the last samples decide, and an end for every sound that was on. Then as new."""
-        if self._converter is None:
-            return []
-        events = self._classify(self._converter.flush()) + self.resign()
-        self._converter = None
+        converter, self._converter = self._converter, None
+        events = self.catch_up() if converter is None else self._classify(converter.flush())
+        return events + self.resign()
+
+    def catch_up(self) -> list[Event]:
+        """Classify the windows that the lane before, whose model has failed, left behind."""
+        events: list[Event] = []
+        while self._pending:
+            window = self._pending[0]
+            scores = Scores(self._model.scores(window.frames), window.ends)
+            self._pending.popleft()
+            events += self._events(self._decider.step(scores))
+            self.windows += 1
+            if self._watch is not None:
+                self._watch(scores, self._decider.smoothed)
         return events
 
     def resign(self) -> list[Event]:
@@ -119,12 +132,16 @@ class Lane:
         """Hand over to a lane with another model, between two windows.
 
         Where it hears through the same front end and window, those stages move over with the audio inside them, so that
-        not one window is lost to the change; its decisions start from nothing.
+        not one window is lost to the change, nor one that failed. Decisions and the model's memory start from nothing.
         """
         heir.windows = self.windows
+        heir._model.reset()
+        heir._converter = None
+        heir._pending.clear()
         old, new = self.bundle, heir.bundle
         same = (old.front_end, old.window_frames, old.hop_frames) == (new.front_end, new.window_frames, new.hop_frames)
-        if same and self._converter is not None:
+        if same:
+            heir._pending, self._pending = self._pending, heir._pending
             heir._front_end, heir._windower, heir._converter = self._front_end, self._windower, self._converter
             heir._recent, heir._kept, heir._origin, heir._heard = self._recent, self._kept, self._origin, self._heard
             heir._anchor, heir._stream_ns = self._anchor, self._stream_ns
@@ -141,6 +158,7 @@ class Lane:
         self._converter = Converter(chunk.rate_hz, chunk.samples.shape[1], self.rate_hz)
         self._front_end.reset()
         self._windower.reset()
+        self._pending.clear()
         self._model.reset()
         self._recent.clear()
         self._kept = 0
@@ -150,14 +168,8 @@ class Lane:
 
     def _classify(self, samples: Pcm) -> list[Event]:
         self._remember(samples)
-        events: list[Event] = []
-        for window in self._windower.push(self._front_end.push(samples)):
-            scores = Scores(self._model.scores(window.frames), window.ends)
-            events += self._events(self._decider.step(scores))
-            self.windows += 1
-            if self._watch is not None:
-                self._watch(scores, self._decider.smoothed)
-        return events
+        self._pending.extend(self._windower.push(self._front_end.push(samples)))
+        return self.catch_up()
 
     def _remember(self, samples: Pcm) -> None:
         """Keep just the audio whose level may still be asked for: a second before anything in this chunk."""

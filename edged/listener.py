@@ -8,6 +8,9 @@ broken there, because no window may span a hole.
       ▲ feed()                     │ WorkerLost
                                    └──▶ failed ──back-off──▶ open again ──▶ running
 
+Another lane may take over, between two windows and on trial: the old one stands by, and when the new one fails in its
+first windows it hears on from the very window that failed.
+
 A chunk goes over to the thread, and nothing comes back unless there is something to tell: the worker stays, and hears
 chunk after chunk. To come back for each would cost as much again as to go: a fifth of what the daemon costs.
 """
@@ -25,6 +28,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from edged.errors import ModelError, WorkerLost
+from edged.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +47,6 @@ RETRY_S = (0.2, 0.5, 1.0, 2.0)
 """Waits between attempts to bring a model back; the last one is repeated, for ever, with jitter."""
 STEADY_S = 10.0
 """A model that is lost sooner after it came up does not work: it is brought back no faster than one that never came."""
-
 Result = TypeVar("Result")
 
 
@@ -80,6 +83,10 @@ class Listener:
         self._awaited = 0
         """How many wait for that."""
         self._heir: Lane | None = None
+        self._trial: Trial | None = None
+        self._retired: Lane | None = None
+        """Stood by, and is to be closed."""
+        self._recalled = False
 
     @property
     def windows(self) -> int:
@@ -110,6 +117,44 @@ class Listener:
         self._idle.clear()
         self._inbox.ring()
 
+    def try_out(self, heir: Lane, open_lane: Callable[[], Lane]) -> Trial:
+        """Have another lane take over on trial: should it fail before `keep`, the old one hears on where it failed.
+
+        Await the trial's verdict, then `keep` the new lane and `settle`, or `hand_back` to the old one.
+        """
+        trial = Trial(self._open)
+        self.swap(heir, open_lane)
+        self._trial = trial
+        return trial
+
+    def keep(self) -> None:
+        """Trust the lane on trial: should it fail from now on, it is opened anew. The old one still stands by."""
+        if self._trial is not None:
+            self._trial.passed = True
+
+    def settle(self, open_lane: Callable[[], Lane]) -> None:
+        """End the trial: the old lane is let go, and `open_lane` is the way to bring the new one back."""
+        trial, self._trial = self._trial, None
+        self._open = open_lane
+        if trial is not None:
+            self._retired = trial.old
+            self._inbox.ring()
+
+    def hand_back(self) -> None:
+        """End the trial: the old lane takes over again, unless it has already."""
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return
+        if trial.old is not None:
+            self.swap(trial.old, trial.opening)
+            return
+        self._open = trial.opening
+        if self._heir is not None:  # it never came to its turn
+            self._heir.close()
+            self._heir = None
+        self._recalled = trial.begun
+        self._inbox.ring()
+
     async def drained(self) -> None:
         """Wait until everything fed has been classified, but not for a model that is down."""
         self._awaited += 1
@@ -138,6 +183,8 @@ class Listener:
                     steady_s = now() + STEADY_S
                     await self._listen(pool)
                 except (WorkerLost, ModelError) as error:
+                    if await self._restore(error, pool):
+                        continue
                     failures = 0 if now() >= steady_s else failures
                     self._fail(str(error))
                     await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)] * random.uniform(0.75, 1.0))  # noqa: S311 - jitter
@@ -149,13 +196,16 @@ class Listener:
 
     def close(self) -> None:
         """Close the model; `run` does it at its end."""
-        for lane in (self.lane, self._heir):
+        standing_by = None if self._trial is None else self._trial.old
+        for lane in (self.lane, self._heir, self._retired, standing_by):
             if lane is not None:
                 lane.close()
 
     async def _revive(self, pool: Executor) -> None:
         if self.lane is None:
             self.lane, self._heir = self._heir, None
+            if self.lane is not None and self._trial is not None:
+                self._trial.begin(None, self.lane)
         if self.lane is None:
             await _hop(pool, self._bring_up)
         self._down = False
@@ -171,25 +221,44 @@ class Listener:
         while True:
             if self._heir is not None:
                 await self._succeed(pool)
+            if self._retired is not None:
+                retired, self._retired = self._retired, None
+                await _hop(pool, retired.close)
+            if self._recalled:
+                self._recalled = False
+                raise WorkerLost("the model before it is brought back")
             lane = self.lane
             assert lane is not None  # noqa: S101 - _revive came before
             self._decided(lane, await _hop(pool, self._hear, lane, recall=self._leave))
             self._moved()
+            if self._trial is not None and self._trial.proves(lane):
+                self._trial.end()
             if not self._inbox:
                 self._idle.set()
 
     def _hear(self, lane: Lane) -> list[Event]:
         """In the worker thread: hear what comes, until there is something to tell, or we are wanted back."""
         active, until_s = lane.active, time.monotonic() + STAY_S
-        while self._heir is None and not self._leaving:
+        if events := lane.catch_up():
+            return events
+        while not self._wanted:
             if self._inbox:
                 chunk = self._inbox.take()
                 events = lane.finish() if chunk is None else lane.hear(chunk)
-                if events or lane.active != active or time.monotonic() >= until_s:
+                if events or lane.active != active or time.monotonic() >= until_s or self._proves(lane):
                     return events
             elif self._awaited or not self._inbox.wait(until_s - time.monotonic()):
                 break
         return []
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether the worker is to come back at once."""
+        return self._heir is not None or self._retired is not None or self._recalled or self._leaving
+
+    def _proves(self, lane: Lane) -> bool:
+        trial = self._trial
+        return trial is not None and trial.proves(lane)
 
     def _leave(self) -> None:
         self._leaving = True
@@ -203,8 +272,25 @@ class Listener:
             self._decided(old, old.resign())
             old.succeed(self.lane)
         self._changed("running", "")
-        if old is not None:
+        if self._trial is not None:
+            self._trial.begin(old, self.lane)
+        elif old is not None:
             await _hop(pool, old.close)
+
+    async def _restore(self, error: WorkerLost | ModelError, pool: Executor) -> bool:
+        """When a lane on trial has failed, let the old one hear on at the window that failed; whether it could."""
+        trial, failed = self._trial, self.lane
+        if trial is None or failed is None or not trial.begun or trial.passed:
+            return False
+        self._trial, self._open = None, trial.opening
+        trial.end(error)
+        if trial.old is None:
+            return False
+        self._decided(failed, failed.resign())
+        failed.succeed(trial.old)
+        self.lane = trial.old
+        await _hop(pool, failed.close)
+        return True
 
     def _fail(self, why: str) -> None:
         self._down = True

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from edged.audio.sources import FileSource
 from edged.classify.bundle import default_model
 from edged.classify.model import open_model
+from edged.errors import WorkerLost
+from edged.features.spec import Micro
 from edged.lane import Lane
 from edged.records import Chunk
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edged.records import Event, Pcm, Scores
+    from edged.classify.bundle import Bundle
+    from edged.classify.model import Model
+    from edged.records import Event, Frames, Pcm, Scores
 
 
 @pytest.fixture
@@ -129,6 +133,86 @@ def test_the_heir_loses_no_window(samples: Pcm) -> None:
     events += [event for chunk in pieces[half:] for event in heir.hear(chunk)] + heir.finish()
     assert heir.windows == plain.windows
     assert events[-1].decision.at == expected[-1].decision.at
+
+
+class Failing:
+    """A model that answers so many windows, and then fails."""
+
+    def __init__(self, inner: Model, answers: int) -> None:
+        self.labels, self._inner, self._answers = inner.labels, inner, answers
+
+    def scores(self, frames: Frames) -> NDArray[np.float32]:
+        self._answers -= 1
+        if self._answers < 0:
+            raise WorkerLost("it died")
+        return self._inner.scores(frames)
+
+    def reset(self) -> None:
+        self._inner.reset()
+
+    def interrupt(self) -> None:
+        self._inner.interrupt()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def ends_of(bundle: Bundle, model: Model, ends: list[int]) -> Lane:
+    """A lane that notes where each window ends."""
+    return Lane(bundle, model, watch=lambda scores, _smoothed: ends.append(scores.ends))
+
+
+@given(size=st.integers(100, 20_000), swap_at=st.floats(0.1, 0.9), answers=st.integers(0, 3))
+@settings(max_examples=25, deadline=None)
+def test_a_failing_heir_gives_back_the_very_window_that_it_failed_on(
+    samples: Pcm, size: int, swap_at: float, answers: int
+) -> None:
+    bundle = default_model()
+    plain: list[int] = []
+    heard(ends_of(bundle, open_model(bundle), plain), chunks(samples, [size]))
+    ends: list[int] = []
+    old = ends_of(bundle, open_model(bundle), ends)
+    heir = ends_of(bundle, Failing(open_model(bundle), answers), ends)
+    pieces = list(chunks(samples, [size]))
+    middle = int(swap_at * len(pieces))
+    lane = old
+    for number, piece in enumerate(pieces):
+        if number == middle:
+            old.succeed(heir)
+            lane = heir
+        try:
+            lane.hear(piece)
+        except WorkerLost:
+            lane.resign()
+            lane.succeed(old)
+            lane = old
+            lane.catch_up()
+    try:
+        lane.finish()
+    except WorkerLost:
+        lane.succeed(old)
+        lane = old
+        lane.catch_up()
+    assert ends == plain
+    assert lane.windows == len(plain)
+
+
+def test_an_heir_with_another_window_begins_anew_and_so_does_the_old_one_after_it(samples: Pcm) -> None:
+    """Nothing that one lane heard may come out of the other later."""
+    bundle = default_model()
+    other = replace(bundle, front_end=Micro(every=2))
+    ends: list[int] = []
+    old, heir = ends_of(bundle, open_model(bundle), ends), Lane(other, open_model(other))
+    pieces = list(chunks(samples, [1411]))
+    for lane, some in ((old, pieces[:20]), (heir, pieces[20:40]), (old, pieces[40:])):
+        if lane is heir:
+            old.succeed(heir)
+        elif some[0].first:
+            heir.succeed(old)
+            ends.clear()
+        for piece in some:
+            lane.hear(piece)
+    assert ends[0] == 480 + 160 * 2  # of a stream that begins with the first chunk after the return
 
 
 def test_watch_sees_every_window(samples: Pcm) -> None:

@@ -23,7 +23,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
 BASE = "errors records "
-ROAD = BASE + "audio classify decide features lane listener messages outbox pipeline "
+ROAD = BASE + "audio classify decide features lane listener messages outbox pipeline trial "
 SERVICE = ROAD + "clock config control hold mqtt plan report schemas station systemd verbs vitals watch "
 MAY = {
     # What everybody may lean on.
@@ -63,7 +63,8 @@ MAY = {
     "installed": "errors classify",
     # The road, from the lane up.
     "lane": BASE + "audio classify decide features",
-    "listener": BASE + "lane",
+    "listener": BASE + "lane trial",
+    "trial": BASE + "lane",
     "pipeline": BASE + "audio clock lane listener messages outbox",
     "replay": BASE + "audio classify lane",
     "reporter": ROAD + "clock",

@@ -19,11 +19,13 @@ from edged.errors import ModelError, WorkerLost
 from edged.lane import Lane
 from edged.listener import INBOX_S, STAY_S, Listener
 from edged.records import Chunk
+from edged.trial import TRIAL_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from edged.records import Event, ModelState
+    from edged.trial import Trial
 
 CHUNK = 1600
 
@@ -58,6 +60,9 @@ class Ward:
 
     def resign(self) -> list[Event]:
         self.resigned += 1
+        return []
+
+    def catch_up(self) -> list[Event]:
         return []
 
     def succeed(self, heir: Ward) -> None:
@@ -438,5 +443,169 @@ def test_a_real_lane_runs_in_it() -> None:
             await one.drained()
             assert one.lane is not None
             assert one.lane.windows == (16000 - 480) // 160 // 3 + (1 if (16000 - 480) // 160 % 3 == 2 else 0)
+
+    asyncio.run(scenario())
+
+
+# On trial.
+
+
+def on_trial(one: Listener, heir: Ward, opening: Callable[[], Ward] | None = None) -> Trial:
+    return one.try_out(cast("Lane", heir), cast("Callable[[], Lane]", opening or (lambda: heir)))
+
+
+def test_a_lane_on_trial_proves_itself_and_the_old_one_stands_by_until_then() -> None:
+    async def scenario() -> None:
+        log, old, heir = Log(), Ward(), Ward()
+        one = listener(lambda: old, log)
+        one.start()
+        async with running(one):
+            trial = on_trial(one, heir)
+            for number in range(TRIAL_WINDOWS - 1):
+                one.feed(chunk(number, fresh=number == 0))
+            await one.drained()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(trial.verdict(), 0.05)
+            one.feed(chunk(TRIAL_WINDOWS - 1))
+            await asyncio.wait_for(trial.verdict(), 2)
+            one.keep()
+            assert (old.closed, old.heard) == (0, [])
+            one.settle(cast("Callable[[], Lane]", lambda: heir))
+            await until(lambda: old.closed == 1)
+            assert one.lane is cast("Lane", heir)
+        assert (old.closed, heir.closed) == (1, 1)
+        assert {state for state, _ in log.states} == {"running"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("survives", range(TRIAL_WINDOWS))
+def test_a_lane_that_fails_on_trial_gives_back_at_once(survives: int) -> None:
+    async def scenario() -> None:
+        log, old = Log(), Ward()
+        heir = Ward(dies_at=1 + survives)  # one it inherits
+        one = listener(lambda: old, log)
+        one.start()
+        async with running(one):
+            one.feed(chunk(0, fresh=True))
+            await one.drained()
+            trial = on_trial(one, heir)
+            for number in range(1, 8):
+                one.feed(chunk(number))
+            with pytest.raises(WorkerLost, match="it died"):
+                await asyncio.wait_for(trial.verdict(), 2)
+            one.hand_back()  # it has already
+            await one.drained()
+            assert one.lane is cast("Lane", old)
+            assert (heir.resigned, heir.closed, old.closed) == (1, 1, 0)
+        assert [number for number, _ in old.heard][-(6 - survives) :] == list(range(2 + survives, 8))
+        assert {state for state, _ in log.states} == {"running"}  # no back-off, and nothing failed
+
+    asyncio.run(scenario())
+
+
+def test_a_lane_that_has_proven_itself_is_handed_back_all_the_same() -> None:
+    """It was good here, and not at another source; or the disk was full."""
+
+    async def scenario() -> None:
+        old, heir = Ward(), Ward()
+        one = listener(lambda: old)
+        one.start()
+        async with running(one):
+            trial = on_trial(one, heir)
+            for number in range(TRIAL_WINDOWS):
+                one.feed(chunk(number, fresh=number == 0))
+            await asyncio.wait_for(trial.verdict(), 2)
+            one.keep()
+            one.hand_back()
+            one.feed(chunk(TRIAL_WINDOWS))
+            await one.drained()
+            assert one.lane is cast("Lane", old)
+            await until(lambda: heir.closed == 1)
+        assert [number for number, _ in old.heard] == list(range(TRIAL_WINDOWS + 1))
+        assert old.closed == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_lane_that_is_kept_and_then_fails_is_opened_anew() -> None:
+    async def scenario() -> None:
+        log, old, again = Log(), Ward(), Ward()
+        heir = Ward(dies_at=TRIAL_WINDOWS)
+        one = listener(lambda: old, log)
+        one.start()
+        async with running(one):
+            trial = on_trial(one, heir, lambda: again)
+            for number in range(TRIAL_WINDOWS):
+                one.feed(chunk(number, fresh=number == 0))
+            await asyncio.wait_for(trial.verdict(), 2)
+            one.keep()
+            one.feed(chunk(TRIAL_WINDOWS))
+            await until(lambda: one.lane is cast("Lane", again))
+            one.settle(cast("Callable[[], Lane]", lambda: again))
+            await until(lambda: old.closed == 1)
+        assert ("failed", "it died") in log.states
+
+    asyncio.run(scenario())
+
+
+def test_a_trial_that_never_begins_is_called_off() -> None:
+    """The old model is down, and waits to be brought back."""
+
+    async def scenario() -> None:
+        log, heir = Log(), Ward()
+
+        def opening() -> Ward:
+            raise WorkerLost("no")
+
+        one = listener(opening, log)
+        async with running(one):
+            await until(lambda: bool(log.states))
+            on_trial(one, heir)
+            one.hand_back()
+            await until(lambda: len(log.states) > 1)
+        assert heir.closed == 1
+        assert {state for state, _ in log.states} == {"failed"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_where_the_old_model_was_down_it_is_brought_back(fails: bool) -> None:  # noqa: FBT001 - pytest gives it
+    async def scenario() -> None:
+        log, heir, back = Log(), Ward(dies_at=0 if fails else None), Ward()
+        broken = True
+
+        def opening() -> Ward:
+            if broken:
+                raise WorkerLost("no")
+            return back
+
+        one = listener(opening, log)
+        async with running(one):
+            await until(lambda: bool(log.states))
+            trial = on_trial(one, heir)
+            await until(lambda: trial.begun)
+            broken = False
+            one.feed(chunk(0, fresh=True))
+            if fails:
+                with pytest.raises(WorkerLost):
+                    await asyncio.wait_for(trial.verdict(), 2)
+            one.hand_back()
+            await until(lambda: one.lane is cast("Lane", back))
+        assert heir.closed == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_daemon_that_ends_in_a_trial_closes_both() -> None:
+    async def scenario() -> None:
+        old, heir = Ward(), Ward()
+        one = listener(lambda: old)
+        one.start()
+        async with running(one):
+            trial = on_trial(one, heir)
+            await until(lambda: trial.begun)
+        assert (old.closed, heir.closed) == (1, 1)
 
     asyncio.run(scenario())
