@@ -61,6 +61,12 @@ def _teach(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     teach = commands.add_parser("teach", help="a dozen clips of each sound make a detector in seconds")
     teach.add_argument("datasets", nargs="+", type=Path, metavar="DATASET", help="a folder with a manifest.csv")
     teach.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="the .edged file to write")
+    teach.add_argument(
+        "--negatives", type=Path, action="append", default=[], metavar="DATASET", help="what it must not report, too"
+    )
+    teach.add_argument("--embedding", type=Path, metavar="BUNDLE", help="instead of the one that comes with edged")
+    teach.add_argument("--seed", type=int, default=0, metavar="N", help="of the altered clips (default: 0)")
+    teach.add_argument("--json", action="store_true", help="print a JSON object")
     teach.set_defaults(command="teach")
 
 
@@ -80,13 +86,60 @@ def _optimise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate = commands.add_parser("evaluate", help="how good a model is, on clips and on continuous sound")
-    evaluate.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json, .tflite or .eim")
+    evaluate.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="a bundle, .json, .tflite or .eim")
+    evaluate.add_argument("--clips", nargs="+", type=Path, default=[], metavar="DATASET", help="hear each clip alone")
+    evaluate.add_argument(
+        "--stream-from", nargs="+", type=Path, default=[], metavar="DATASET", help="weave the clips into streams"
+    )
+    evaluate.add_argument(
+        "--stream", action="append", type=Path, default=[], metavar="FILE", help="a recording; its truth follows it"
+    )
+    evaluate.add_argument(
+        "--truth", action="append", type=Path, default=[], metavar="CSV", help="label,start_s,end_s[,said]"
+    )
+    evaluate.add_argument("--split", type=Path, metavar="CSV", help="hear only whom this split.csv of a training names")
+    evaluate.add_argument(
+        "--role", choices=["train", "validation", "test"], default="test", help="of the split (default: test)"
+    )
+    evaluate.add_argument(
+        "--snr", action="append", type=float, default=[], metavar="DB", help="again, in noise at this ratio"
+    )
+    evaluate.add_argument("--noise", nargs="+", type=Path, default=[], metavar="DATASET", help="where noise is drawn")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the order, the gaps and the noise (default: 0)")
+    evaluate.add_argument(
+        "--tolerance", type=float, default=0.75, metavar="S", help="so late an event may be told (default: 0.75)"
+    )
+    evaluate.add_argument("--jobs", type=int, metavar="N", help="processes side by side (default: one a core)")
+    evaluate.add_argument(
+        "--merge", nargs="+", type=Path, default=[], metavar="JSON", help="add up what --json printed"
+    )
+    evaluate.add_argument("--report", type=Path, metavar="HTML", help="write a page with the pictures")
+    evaluate.add_argument("--json", action="store_true", help="print JSON, for machines and for --merge")
     evaluate.set_defaults(command="evaluate")
 
 
 def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     calibrate = commands.add_parser("calibrate", help="a threshold for this room, from its own ordinary sound")
     calibrate.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json, .tflite or .eim")
+    room = calibrate.add_mutually_exclusive_group(required=True)
+    room.add_argument("--audio", nargs="+", type=Path, default=[], metavar="FILE", help="recordings of the room")
+    room.add_argument("--room", nargs="+", type=Path, default=[], metavar="DATASET", help="the room as a dataset")
+    room.add_argument("--source", metavar="NAME", help="listen along with the running daemon at this source")
+    calibrate.add_argument("--minutes", type=float, default=60.0, metavar="N", help="so long (default: 60)")
+    calibrate.add_argument(
+        "--alarms-per-day", type=float, required=True, metavar="N", help="as many false alarms at most"
+    )
+    calibrate.add_argument("--label", action="append", default=[], metavar="LABEL", help="these only (default: all)")
+    calibrate.add_argument(
+        "--clips", nargs="+", type=Path, default=[], metavar="DATASET", help="say what recall it costs on these"
+    )
+    calibrate.add_argument(
+        "--folds", type=int, metavar="K", help="of --room, by group: calibrate on the others, count the alarms in one"
+    )
+    calibrate.add_argument("--jobs", type=int, metavar="N", help="processes side by side (default: one a core)")
+    calibrate.add_argument("--write", type=Path, metavar="FILE", help="write the lines for the config")
+    _takes_config(calibrate)
+    calibrate.add_argument("--json", action="store_true", help="print JSON, for machines")
     calibrate.set_defaults(command="calibrate")
 
 
