@@ -191,8 +191,15 @@ def test_collecting_again_adds_nothing(recordings: Path, tmp_path: Path, capsys:
     collect(*words, capsys=capsys)
     before = (tmp_path / "set" / "manifest.csv").read_bytes()
     code, told = collect(*words, capsys=capsys)
-    assert (code, told["kept"]) == (1, 0)
+    assert (code, told["kept"]) == (2, 0), "what is not fit is not fit now either"
     assert (tmp_path / "set" / "manifest.csv").read_bytes() == before
+
+
+def test_what_is_all_there_already_is_no_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav(tmp_path / "in" / "bell" / "a.wav", burst(seed=1))
+    words = (tmp_path / "set", "--from", tmp_path / "in", "--licence", "CC0-1.0")
+    assert [collect(*words, capsys=capsys)[0] for _ in range(2)] == [0, 0]
+    assert len(read_dataset(tmp_path / "set").clips) == 1
 
 
 def test_a_dataset_is_converted_with_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

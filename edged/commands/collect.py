@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from edged.config import control_socket
-from edged.errors import ConfigError
+from edged.errors import ConfigError, DatasetError
 from edged.progress import progress
 from edged.workshop.dataset import MANIFEST, RATE_HZ, read_dataset
 from edged.workshop.gather import Told, find, gather, know
@@ -37,10 +37,14 @@ SHOWN = 20
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Collect, and say what was kept and what was refused; 1 if nothing was kept."""
+    """Collect, and say what was kept and what was refused; DatasetError if none of it was fit."""
     made = _gathered(arguments) if arguments.recordings is not None else _recorded(arguments)
     _tell(arguments.dataset, made, as_json=arguments.json)
-    return 0 if made.kept else 1
+    unfit = [each for each in made.refused if not each.known]
+    if unfit and not made.kept:
+        way_out = "Give better ones, or record some with `edged collect`"
+        raise DatasetError(f"nothing was kept: {unfit[0].why}", file=unfit[0].file, way_out=way_out)
+    return 0
 
 
 def _gathered(arguments: argparse.Namespace) -> Gathered:

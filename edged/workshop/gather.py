@@ -48,6 +48,8 @@ class Refusal:
     at_s: float
     """Where in the file the part begins."""
     why: str
+    known: bool = False
+    """True when it is fit, but there already."""
 
 
 @dataclass(slots=True)
@@ -123,9 +125,7 @@ def gather(
             made.refused.append(Refusal(str(clip.path), 0.0, error.what))
             continue
         for span in _parts(recording.samples, cut=cut and not clip.is_background):
-            why = _add(clip, recording, span, writer=writer, known=known, made=made)
-            if why:
-                made.refused.append(Refusal(str(clip.path), round(span.start / RATE_HZ, 3), why))
+            _add(clip, recording, span, writer=writer, known=known, made=made)
         if bar is not None:
             bar(done + 1)
     return made
@@ -141,20 +141,20 @@ def know(clips: Sequence[Clip], *, bar: Bar | None = None) -> Known:
     return known
 
 
-def _add(clip: Clip, recording: Recording, span: Span, *, writer: Writer, known: Known, made: Gathered) -> str:
-    """Add a part of a recording; say why not where it is not fit."""
+def _add(clip: Clip, recording: Recording, span: Span, *, writer: Writer, known: Known, made: Gathered) -> None:
+    """Add a part of a recording, or note why it is refused."""
     samples = recording.samples[span.start : span.stop]
     first, last = np.searchsorted(recording.clipped, (span.start, span.stop))
+    at_s = round(span.start / RATE_HZ, 3)
     if why := fault(samples, clipped=int(last - first), may_be_quiet=clip.is_background):
-        return why
-    if same := known.same_as(samples):
-        return f"the same audio as {same}"
-    added = writer.add(samples, label=clip.label, source=clip.source, group=clip.group, licence=clip.licence)
-    unchecked = Clip(added.path, added.label, added.source, added.group, added.licence, "")
-    known.add(str(added.path), samples, read=lambda: read_audio(unchecked))
-    made.kept.append(added)
-    made.seconds += len(samples) / RATE_HZ
-    return ""
+        made.refused.append(Refusal(str(clip.path), at_s, why))
+    elif same := known.same_as(samples):
+        made.refused.append(Refusal(str(clip.path), at_s, f"the same audio as {same}", known=True))
+    else:
+        added = writer.add(samples, label=clip.label, source=clip.source, group=clip.group, licence=clip.licence)
+        known.add(str(added.path), samples, read=lambda: read_audio(added))
+        made.kept.append(added)
+        made.seconds += len(samples) / RATE_HZ
 
 
 def _parts(samples: Pcm, *, cut: bool) -> list[Span]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bad_input import audio, broker, bundles, config, config_models, control, models, state
+from bad_input import audio, broker, bundles, config, config_models, control, models, state, workshop_collect
 
 if TYPE_CHECKING:
     from bad_input.case import Case
@@ -20,6 +20,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Recordings": audio.CASES,
     "The state directory": state.REFUSED,
     "Recording, and commands to a running daemon": control.CASES,
+    "Datasets, and collecting them": workshop_collect.CASES,
     "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS),
 }
 """By chapter."""
