@@ -202,8 +202,16 @@ def _judged(judged: list[Verdict]) -> list[str]:
         flash = f"{verdict.flash_bytes:,} of {verdict.flash_room_bytes:,}"
         ram = f"{verdict.ram_bytes:,} of {verdict.ram_room_bytes:,}"
         rows.append([verdict.name, "holds it" if verdict.holds else "no", flash, ram])
-    why = [f"{verdict.name}: {reason}." for verdict in judged for reason in verdict.reasons]
-    return _table(rows) + why
+    return _table(rows) + [f"{who}: {reason}." for reason, who in _why(judged).items()]
+
+
+def _why(judged: list[Verdict]) -> dict[str, str]:
+    """Each reason once, and whom it keeps from holding the model."""
+    kept: dict[str, list[str]] = {}
+    for verdict in judged:
+        for reason in verdict.reasons:
+            kept.setdefault(reason, []).append(verdict.name)
+    return {reason: "All" if len(names) == len(judged) else ", ".join(names) for reason, names in kept.items()}
 
 
 def _share(part: int, whole: int) -> str:

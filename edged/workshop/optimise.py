@@ -20,7 +20,7 @@ from edged.classify.archive import MANIFEST, SUFFIX
 from edged.classify.bundle import open_bundle, write_bundle
 from edged.errors import ConfigError, DatasetError, ModelError
 from edged.workshop.dataset import Clip, rows
-from edged.workshop.evaluate import Alone, needs_s, taken_for
+from edged.workshop.evaluate import Alone, needed, taken_for
 from edged.workshop.quantise import quantise
 from edged.workshop.results import OTHER
 from edged.workshop.scoring import Scorer
@@ -167,7 +167,7 @@ def compare(
         ModelError: One of them cannot be opened.
         AudioFileError, DatasetError: A clip cannot be used.
     """
-    shortest = round(needs_s(given) * 16_000) + 1
+    shortest = needed(given)
     sums = _Sums(given)
     with Scorer(given) as of_float, Scorer(int8) as of_int8:
         for number, clip in enumerate(clips):
