@@ -120,8 +120,28 @@ def _add_control(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _takes_config(reload_)
     reload_.set_defaults(command="reload")
 
-    models = commands.add_parser("model", help="models of the running daemon")
+    _add_models(commands)
+
+
+def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add what can be done with models, those of the running daemon and others."""
+    models = commands.add_parser("model", help="look at models, and give the running daemon another")
     model = models.add_subparsers(metavar="VERB", required=True)
+
+    list_ = model.add_parser("list", help="the models that run; where no daemon does, those of the config and built in")
+    _takes_config(list_)
+    _takes_json(list_)
+    list_.set_defaults(command="model_list")
+
+    for verb, purpose in (
+        ("info", "everything that a model says of itself"),
+        ("verify", "whether a model is whole, and answers here as it did where it was made"),
+    ):
+        about = model.add_parser(verb, help=purpose)
+        about.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json or .eim")
+        _takes_json(about)
+        about.set_defaults(command=f"model_{verb}")
+
     install = model.add_parser("install", help="give a model of the running daemon another file, losing no window")
     install.add_argument("name", help="the model's name in the config")
     install.add_argument("path", type=Path, help="a bundle, .json, .tflite or .eim")

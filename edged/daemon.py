@@ -114,8 +114,10 @@ class Daemon:
         self._models: dict[str, Health[ModelState]] = {}
         """How each model is, as last published."""
         self._refused = ""
+        self.stopping = asyncio.Event()
+        """Set once the daemon was told to stop; what may take its time gives up."""
         self._spoke = asyncio.Event()
-        self._stop, self._hup, self._replanned = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._hup, self._replanned = asyncio.Event(), asyncio.Event()
         self._began_s = time.monotonic()
         self._progress = Progress()
         self._watchdog_s = systemd.watchdog_interval_s()
@@ -151,7 +153,7 @@ class Daemon:
                     watchdog=self._feed_when_idle(),
                     ready=self._ready(),
                 )
-                await self._stop.wait()
+                await self.stopping.wait()
                 await self._goodbye(keepers)
         finally:
             for number in SIGNALS:  # what comes after the end changes nothing, not even the exit code
@@ -164,7 +166,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
 
         def obey(number: int, _frame: object) -> None:
-            loop.call_soon_threadsafe((self._hup if number == signal.SIGHUP else self._stop).set)
+            loop.call_soon_threadsafe((self._hup if number == signal.SIGHUP else self.stopping).set)
 
         for number in SIGNALS:
             signal.signal(number, obey)

@@ -17,6 +17,7 @@ from edged.audio.microphone import Microphone
 from edged.audio.sources import CommandSource, FileSource
 from edged.classify.bundle import default_model, open_bundle
 from edged.classify.model import open_model
+from edged.classify.proof import prove
 from edged.classify.wishes import Checked
 from edged.errors import AudioFileError, ConfigError, ModelError, WorkerLost
 from edged.lane import Lane
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from edged.audio.sources import Source
     from edged.classify.bundle import Bundle
+    from edged.classify.proof import Proof
     from edged.classify.runtime import Kernels, Library
 
 DEFAULT_MODEL = "default"
@@ -78,6 +80,19 @@ class Plan:
         """Tell which path the config names for a model, whatever is installed over it."""
         return self.config.models[model].path if model in self.config.models else default_model().path
 
+    def told(self, model: str, running: Bundle | None = None) -> dict[str, object]:
+        """Tell which file a model is, for machines; `running` is what an `.eim` said of itself when it was opened."""
+        bundle = self.bundles[model]
+        known = running if isinstance(bundle, WorkerLost) else bundle
+        return {
+            "name": model,
+            "path": str(self.models[model].path),
+            "configured": str(self.configured(model)),
+            "version": "" if known is None else known.version,
+            "sha256": "" if known is None else known.sha256,
+            "labels": [] if known is None else [label for label in known.labels if label in known.policies],
+        }
+
     def with_model(self, name: str, path: Path) -> Plan:
         """Make the same plan with another file for one model; raises ModelError or WorkerLost."""
         model = replace(self.models[name], path=path)
@@ -98,6 +113,13 @@ class Plan:
             bundles=self.bundles | {name: bundle if isinstance(bundle, WorkerLost) else replace(bundle, path=path)},
             stamps=self.stamps | _stamps({name: path}),
         )
+
+    def prove(self, model: str) -> Proof | None:
+        """Let a model hear its golden input, where it has one; raises ModelError where it answers otherwise."""
+        bundle = self.bundles[model]
+        if isinstance(bundle, WorkerLost):
+            return None
+        return prove(bundle, library=self.library, kernels=self.config.runtime.kernels)
 
     def open_lane(self, model: str) -> Lane:
         """Open a model, and make a lane of it; raises ModelError or WorkerLost."""

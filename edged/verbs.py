@@ -10,18 +10,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edged import __version__, installed
+from edged import __version__
 from edged.control.protocol import audio
 from edged.control.server import Verb
-from edged.errors import UserError, WorkerLost
+from edged.errors import UserError
+from edged.messages import utc
+from edged.report import model_healths
+from edged.swap import swap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from edged.control.protocol import Request
     from edged.control.server import Peer
     from edged.daemon import Daemon
+    from edged.plan import Plan
     from edged.records import Chunk
+    from edged.station import Station
 
 TAP_CHUNKS = 64
 """Chunks that wait for a slow tap; then the oldest go, and the next one is marked fresh."""
@@ -33,6 +38,7 @@ def verbs(daemon: Daemon) -> Mapping[str, Verb]:
         "status": Verb(partial(_status, daemon), "read"),
         "reload": Verb(partial(_reload, daemon), "write"),
         "tap": Verb(partial(_tap, daemon), "write", frozenset({"source"})),
+        "models": Verb(partial(_models, daemon), "read"),
         "install": Verb(partial(_install, daemon), "write", frozenset({"name", "path"})),
     }
 
@@ -90,34 +96,28 @@ async def _tap(daemon: Daemon, request: Request, _peer: Peer) -> AsyncIterator[d
 
 
 async def _install(daemon: Daemon, request: Request, _peer: Peer) -> dict[str, Any]:
-    """Give a model another file: looked at, opened beside the old one, kept, and swapped in between two windows."""
+    """Give a model another file; `edged.swap` says how."""
     name, path = request.text("name"), Path(request.text("path"))
     async with daemon.changing:
-        return await _installed(daemon, name, path)
+        done = await swap(daemon.plan, daemon.stations, name, path, stopping=daemon.stopping)
+        daemon.adopt(done.plan)
+    told = _model(done.plan, daemon.stations, name)
+    return told | {"golden": None if done.proof is None else asdict(done.proof), "tried": done.tried}
 
 
-async def _installed(daemon: Daemon, name: str, path: Path) -> dict[str, Any]:
-    old = daemon.plan
-    if name not in old.models:
-        known = ", ".join(old.models)
-        raise UserError("the config has no such model", key="name", value=name, way_out=f"Name any of {known}")
-    new = await asyncio.to_thread(old.with_model, name, path)
-    listeners = [station.listeners[name] for station in daemon.stations if name in station.listeners]
-    heirs = []
-    try:
-        for _ in listeners:  # one by one, so that those already open are closed if the next one fails
-            heir = await asyncio.to_thread(new.open_lane, name)
-            heirs.append(heir)
-        kept = await asyncio.to_thread(
-            installed.keep, old.config.state_dir, name, path, configured=old.configured(name)
-        )
-    except BaseException:
-        for heir in heirs:
-            heir.close()
-        raise
-    new = new.with_copy(name, kept)  # the note is written and the older copy gone: from here on nothing may fail
-    for listener, heir in zip(listeners, heirs, strict=True):
-        listener.swap(heir, partial(new.open_lane, name))
-    daemon.adopt(new)
-    bundle = new.bundles[name]
-    return {"name": name, "path": str(kept), "sha256": "" if isinstance(bundle, WorkerLost) else bundle.sha256}
+async def _models(daemon: Daemon, _request: Request, _peer: Peer) -> dict[str, Any]:
+    return {"models": [_model(daemon.plan, daemon.stations, name) for name in daemon.plan.models]}
+
+
+def _model(plan: Plan, stations: Sequence[Station], name: str) -> dict[str, Any]:
+    """Tell what runs under a model's name."""
+    heard = [station for station in stations if name in station.listeners]
+    health = model_healths(heard).get(name)
+    lanes = [lane for station in heard if (lane := station.listeners[name].lane) is not None]
+    told = plan.told(name, lanes[0].bundle if lanes else None)
+    return told | {
+        "sources": [station.name for station in heard],
+        "state": "unheard" if health is None else health.state,
+        "why": "no source is heard by it" if health is None else health.why,
+        "since": None if health is None else utc(health.since.utc_ns),
+    }

@@ -24,7 +24,7 @@ MAX_FUNCTION_LINES = 50
 
 BASE = "errors records "
 ROAD = BASE + "audio classify decide features lane listener messages outbox pipeline trial "
-SERVICE = ROAD + "clock config control hold mqtt plan report schemas station systemd verbs vitals watch "
+SERVICE = ROAD + "clock config control hold mqtt plan report schemas station swap systemd verbs vitals watch "
 MAY = {
     # What everybody may lean on.
     "__init__": "",
@@ -72,7 +72,8 @@ MAY = {
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane",
     "report": ROAD + "clock mqtt schemas station vitals watch",
-    "verbs": ROAD + "clock config control daemon installed plan report schemas",
+    "swap": ROAD + "clock installed plan station",
+    "verbs": ROAD + "clock config control daemon plan report schemas station swap",
     "daemon": SERVICE + "installed retained",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",

@@ -41,6 +41,7 @@ def test_what_may_change_or_listen_in_is_for_the_owner() -> None:
         "status": "read",
         "reload": "write",
         "tap": "write",
+        "models": "read",
         "install": "write",
     }
 
