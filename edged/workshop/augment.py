@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FULL_SCALE: Final = 32768.0
 _BLOCK_S: Final = 0.02
+_ROUND: Final = 200
 _QUIET_DB: Final = 30.0
 """Blocks this far below the loudest one are not part of the sound."""
 
@@ -64,13 +65,18 @@ def shift(wave: Wave, samples: int) -> Wave:
 
 
 def speed(wave: Wave, factor: float) -> Wave:
-    """Faster (over 1) or slower, pitch and all: shape (round(n / factor),), band-limited by the Fourier transform."""
-    wanted = max(1, round(len(wave) / factor))
-    spectrum = np.fft.rfft(wave)
+    """Faster (over 1) or slower, pitch and all: shape (about n / factor,), band-limited by the Fourier transform.
+
+    Lengths are rounded up to whole hundreds of samples, which the transform takes several times faster than primes.
+    """
+    padded = np.zeros(-(-len(wave) // _ROUND) * _ROUND, np.float32)
+    padded[: len(wave)] = wave
+    wanted = max(1, round(len(padded) / factor / _ROUND)) * _ROUND
+    spectrum = np.fft.rfft(padded)
     bins = np.zeros(wanted // 2 + 1, dtype=spectrum.dtype)
     kept = min(len(bins), len(spectrum))
     bins[:kept] = spectrum[:kept]
-    return np.asarray(np.fft.irfft(bins, n=wanted) * (wanted / len(wave)), dtype=np.float32)
+    return np.asarray(np.fft.irfft(bins, n=wanted) * (wanted / len(padded)), dtype=np.float32)
 
 
 def colour(wave: Wave, *, rng: np.random.Generator, rate_hz: int, depth_db: float = 6.0) -> Wave:
