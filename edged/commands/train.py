@@ -15,19 +15,20 @@ from edged.workshop.split import Fold, read_split, split_of
 if TYPE_CHECKING:
     import argparse
 
+    from edged.workshop.dataset import Dataset
     from edged.workshop.kinds import Score
     from edged.workshop.recipe import Recipe
+    from edged.workshop.split import Split
     from edged.workshop.training import Moment, Trained
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train in the folder named, or go on there; a JSON object at the end with --json."""
+    if arguments.embedding is not None:
+        return _linear(arguments)
     recipe = _recipe(arguments)
     datasets = [read_dataset(folder) for folder in arguments.datasets]
-    if arguments.split is None:
-        split = split_of(datasets, recipe, fold=_fold(arguments.fold))
-    else:
-        split = read_split(arguments.split, datasets, recipe)
+    split = _split(arguments, datasets, recipe)
     from edged.workshop.training import train  # noqa: PLC0415 - what is wrong with the words typed is said first
 
     with progress("training", recipe.training.steps, unit="steps") as bar:
@@ -39,8 +40,39 @@ def run(arguments: argparse.Namespace) -> int:
             at=lambda step, _: bar(step),
             looked=None if arguments.json else _look,
         )
-    print(json.dumps(_told(trained)) if arguments.json else _summary(trained), flush=True)
+    if arguments.json:
+        print(json.dumps(_told(trained)), flush=True)
+    else:
+        kept = f"the model of step {trained.kept}"
+        print(f"{trained.bundle.path}: {', '.join(trained.bundle.labels)}; {kept}")
+        _tell_test(trained.test)
     return 0
+
+
+def _linear(arguments: argparse.Namespace) -> int:
+    """Find a linear head only."""
+    from edged.workshop.linear import recipe_for, train_head  # noqa: PLC0415 - a runtime, which training must not load
+
+    recipe = recipe_for(arguments.embedding) if arguments.recipe is None else read_recipe(arguments.recipe)
+    datasets = [read_dataset(folder) for folder in arguments.datasets]
+    split = _split(arguments, datasets, recipe)
+    with progress("listening", 1, unit="clips") as bar:
+        bundle, test = train_head(
+            datasets, arguments.out, recipe=recipe, split=split, embedding=arguments.embedding, at=bar
+        )
+    if arguments.json:
+        told = {"bundle": str(bundle.path), "labels": bundle.labels, "test": None if test is None else asdict(test)}
+        print(json.dumps(told), flush=True)
+    else:
+        print(f"{bundle.path}: {', '.join(bundle.labels)}; a linear head over {arguments.embedding.name}")
+        _tell_test(test)
+    return 0
+
+
+def _split(arguments: argparse.Namespace, datasets: list[Dataset], recipe: Recipe) -> Split:
+    if arguments.split is None:
+        return split_of(datasets, recipe, fold=_fold(arguments.fold))
+    return read_split(arguments.split, datasets, recipe)
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
@@ -72,11 +104,10 @@ def _look(moment: Moment) -> None:
     print(f"step {moment.step:>6}  loss {moment.loss:.3f}{score}", flush=True)
 
 
-def _summary(trained: Trained) -> str:
-    lines = [f"{trained.bundle.path}: {', '.join(trained.bundle.labels)}; the model of step {trained.kept}"]
-    if trained.test is not None:
-        lines.append(f"on the fold held back: {_share(trained.test)}")
-    return "\n".join(lines)
+def _tell_test(test: Score | None) -> None:
+    if test is not None:
+        among = f"{100 * test.closed:.1f} % were background no choice"
+        print(f"on the fold held back: {_share(test)}; {among}", flush=True)
 
 
 def _share(score: Score) -> str:

@@ -49,7 +49,9 @@ class Score:
     """How good a model is on the clips of one part."""
 
     accuracy: float
-    """Share of the clips whose label comes out on top, 0 to 1, each label counting the same."""
+    """Share of the clips whose output comes out on top, 0 to 1, each output counting the same."""
+    closed: float
+    """The same for the clips that are not background, were the background no choice."""
     loss: float
     """Mean cross-entropy, to choose between equals."""
     clips: int

@@ -114,12 +114,13 @@ def train(
         AudioFileError: A clip cannot be read.
         ConfigError: The folder belongs to another training, or cannot be written.
     """
-    require_tensorflow()
     listed = written_split(split, datasets)
     told = {"recipe": written(recipe), "clips": digest_of(split, listed), "edged": __version__}
+    folder = WorkFolder(work)
+    folder.check(told)
+    require_tensorflow()
     kind = kind_of(recipe)
     material = kind.prepare(recipe, split)
-    folder = WorkFolder(work)
     places = json.dumps([str(dataset.folder) for dataset in datasets])
     folder.begin(told, {"recipe.toml": written(recipe), "split.csv": listed, "datasets.json": places})
     _settle()
@@ -289,15 +290,23 @@ def _leave(run: _Run, split: Split, *, clips: str, test: Score | None) -> Bundle
     }
     run.folder.write("history.json", json.dumps(history, indent=2).encode() + b"\n")
     run.folder.write("representative.npz", _npz(run.material.representative()))
-    saved = run.folder.replace_folder(SAVED_MODEL, lambda folder: run.kind.export(run.model, folder))
     return float_bundle(
         run.folder.path / BUNDLE,
-        model=convert(saved, precision="float32"),
+        model=convert(_saved_model(run), precision="float32"),
         recipe=run.recipe,
         split=split,
         clips=clips,
         notes=f"Steps {run.progress.kept} of {run.recipe.training.steps}.",
     )
+
+
+def _saved_model(run: _Run) -> Path:
+    import tensorflow as tf  # noqa: PLC0415 - as above
+
+    try:
+        return run.folder.replace_folder(SAVED_MODEL, lambda folder: run.kind.export(run.model, folder))
+    except tf.errors.OpError as error:  # its own name for a full disk
+        raise run.folder.unwritable(str(error.message)) from None
 
 
 def _npz(frames: Frames) -> bytes:

@@ -42,6 +42,8 @@ SILENCE: Final = 0.15
 CHANGED: Final = 0.5
 """Share of the pieces whose speed is changed."""
 ROOM_S: Final = (0.1, 0.6)
+FLOOR: Final = (-5.5, -3.5)
+"""Powers of ten of full scale between which the noise of a microphone itself lies."""
 DISTANCE: Final = (0.05, 1.0)
 """Of the rooms: reverberation time, and the echo's share of the direct sound."""
 REPRESENTATIVE: Final = 300
@@ -103,17 +105,9 @@ class Windows:
 
     def score(self, model: Any, role: Role) -> Score | None:
         """The mean posterior over a clip's windows decides; each label counts the same."""
-        clips = self._windows_of(role)
-        if not clips:
-            return None
-        right: dict[int, list[bool]] = {}
-        losses = []
-        for output, windows in clips:
-            posterior = _softmax(model(windows, training=False).numpy()).mean(axis=0)
-            right.setdefault(output, []).append(int(posterior.argmax()) == output)
-            losses.append(-float(np.log(max(posterior[output], 1e-9))))
-        accuracy = float(np.mean([np.mean(each) for each in right.values()]))
-        return Score(accuracy=accuracy, loss=float(np.mean(losses)), clips=len(clips))
+        clips = self.windows_of(role)
+        posteriors = [_softmax(model(windows, training=False).numpy()).mean(axis=0) for _, windows in clips]
+        return scored(np.array([output for output, _ in clips]), np.array(posteriors)) if clips else None
 
     def representative(self) -> Frames:
         """Windows of training clips, as they are."""
@@ -132,7 +126,7 @@ class Windows:
             under = self._piece(_any(self._by_output[-1], rng), rng)
             over = augment.active(wave, rate_hz=RATE_HZ)
             wave = augment.mix(wave, under, snr_db=float(rng.uniform(*how.snr_db)), over=over)
-        wave = augment.gain(wave, float(rng.uniform(*how.gain_db)))
+        wave = augment.gain(wave, float(rng.uniform(*how.gain_db))) + self._silence(rng)
         return self._masked(self._features(wave), rng), target.astype(np.float32)
 
     def _sounding(self, rng: np.random.Generator) -> tuple[Wave, NDArray[np.float64]]:
@@ -157,8 +151,9 @@ class Windows:
         return wave, target
 
     def _silence(self, rng: np.random.Generator) -> Wave:
-        level = 10 ** float(rng.uniform(-5.5, -3))  # from under one step of 16 bits to a quiet room
-        return (rng.standard_normal(self._length) * level).astype(np.float32)
+        """A room at night: from under one step of 16 bits up to FLOOR. No microphone gives digital silence."""
+        level = np.float32(10 ** float(rng.uniform(*FLOOR)))
+        return rng.standard_normal(self._length, dtype=np.float32) * level
 
     def _drawn(self, rng: np.random.Generator) -> Sound:
         return _any(self._by_output[int(rng.integers(self._outputs))] or self._by_output[0], rng)
@@ -197,7 +192,7 @@ class Windows:
                     frames[first : first + width] = blank
         return frames
 
-    def _windows_of(self, role: Role) -> list[tuple[int, Frames]]:
+    def windows_of(self, role: Role) -> list[tuple[int, Frames]]:
         """Each clip's output, and its windows with sound in them, shape (n, window_frames, width)."""
         if role not in self._scored:
             self._scored[role] = [(sound.output, self._windows(sound)) for sound in self._parts[role]]
@@ -212,6 +207,29 @@ class Windows:
         starts = range(0, len(frames) - self._recipe.window_frames + 1, self._recipe.hop_frames)
         heard = [at for at in starts if ((loud >= at * step) & (loud < at * step + self._length)).any()] or [0]
         return np.stack([frames[at : at + self._recipe.window_frames] for at in heard])
+
+
+def scored(outputs: NDArray[np.int64], posteriors: NDArray[np.float64]) -> Score:
+    """How good posteriors are.
+
+    Args:
+        outputs: Shape (clips,): the output that each should bring up; the last one is background.
+        posteriors: Shape (clips, outputs), the mean over each clip's windows.
+    """
+    right = posteriors.argmax(axis=1) == outputs
+    among = posteriors[:, :-1].argmax(axis=1) == outputs
+    true = posteriors[np.arange(len(outputs)), outputs]
+    known = np.flatnonzero(outputs < posteriors.shape[1] - 1)
+    return Score(
+        accuracy=_balanced(right, outputs),
+        closed=_balanced(among[known], outputs[known]) if len(known) else 0.0,
+        loss=float(-np.log(np.maximum(true, 1e-9)).mean()),
+        clips=len(outputs),
+    )
+
+
+def _balanced(right: NDArray[np.bool_], outputs: NDArray[np.int64]) -> float:
+    return float(np.mean([right[outputs == output].mean() for output in np.unique(outputs)]))
 
 
 def prepare(recipe: Recipe, split: Split) -> Windows:

@@ -37,6 +37,16 @@ if TYPE_CHECKING:
 TRAINING: Final = "training.json"
 STATE: Final = "checkpoint/state.npz"
 SAVED_MODEL: Final = "saved_model"
+LEFTOVERS: Final = (
+    ".*.toml.*",
+    ".*.csv.*",
+    ".*.json.*",
+    ".*.npz.*",
+    "checkpoint/.*.npz.*",
+    ".saved_model.*",
+    ".*.edged.*",
+)
+"""What a run that was killed while it wrote may leave."""
 
 
 class WorkFolder:
@@ -49,26 +59,46 @@ class WorkFolder:
     def __init__(self, path: Path) -> None:
         self.path: Final = path
 
-    def begin(self, training: Mapping[str, Any], files: Mapping[str, str]) -> None:
-        """Make the folder one of this training, or see that it is one already.
+    def check(self, training: Mapping[str, Any]) -> None:
+        """See that the folder is free for this training, or holds it already; nothing is written.
 
         Args:
             training: What the training is, as plain JSON; the same must be asked for to go on.
+
+        Raises:
+            ConfigError: Another training is there, or something else, or it cannot be looked at.
+        """
+        with self._writable():
+            exists = self.path.exists()
+            there = sorted(each.name for each in self.path.iterdir()) if exists else []
+            found = [name for name in there if not name.startswith(".")]
+            if not exists and not self.path.parent.is_dir():
+                raise self._taken(f"would stand in {self.path.parent}, which is no folder")
+        if TRAINING in found:
+            self._same(training)
+        elif found:
+            raise self._taken(f"holds {found[0]}, and no training")
+
+    def begin(self, training: Mapping[str, Any], files: Mapping[str, str]) -> None:
+        """Make the folder one of this training, or go on in it.
+
+        Args:
+            training: As of `check`.
             files: Texts that are written at the beginning, by name.
 
         Raises:
-            ConfigError: Another training works there, something else is there, or it cannot be written.
+            ConfigError: As of `check`, or it cannot be written.
         """
+        self.check(training)
         with self._writable():
             self.path.mkdir(exist_ok=True)
-            there = sorted(each.name for each in self.path.iterdir() if not each.name.startswith("."))
-        if TRAINING in there:
-            self._same(training)
-        elif there:
-            raise self._taken(f"holds {there[0]}, and no training")
+            for pattern in LEFTOVERS:
+                for leftover in self.path.glob(pattern):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        # What the training is comes first: a folder without it would be nobody's, and could not be gone on in.
+        self.write(TRAINING, json.dumps(training, indent=2).encode() + b"\n")
         for name, text in files.items():
             self.write(name, text.encode())
-        self.write(TRAINING, json.dumps(training, indent=2).encode() + b"\n")
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file of the folder, whole or not at all; ConfigError where that cannot be done."""
@@ -120,6 +150,11 @@ class WorkFolder:
                 raise
         return place
 
+    def unwritable(self, why: str) -> ConfigError:
+        """The error that says so."""
+        way_out = "Make room or name another folder; typed again, a training goes on where it was"
+        return ConfigError(f"cannot be written: {why}", key="--out", value=str(self.path), way_out=way_out)
+
     def _same(self, training: Mapping[str, Any]) -> None:
         try:
             there = json.loads((self.path / TRAINING).read_text(encoding="utf-8"))
@@ -139,9 +174,7 @@ class WorkFolder:
         try:
             yield
         except OSError as error:
-            what = f"cannot be written: {(error.strerror or str(error)).lower()}"
-            way_out = "Make room or name another folder; typed again, a training goes on where it was"
-            raise ConfigError(what, key="--out", value=str(self.path), way_out=way_out) from None
+            raise self.unwritable((error.strerror or str(error)).lower()) from None
 
 
 def _replace(place: Path, data: bytes) -> None:
