@@ -18,31 +18,29 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from edged import __version__, clock, systemd
+from edged import clock, systemd
 from edged.config import Reading, naming
 from edged.control.server import ControlServer
 from edged.errors import ConfigError, EdgedError
 from edged.hold import held
-from edged.messages import Messages
-from edged.mqtt import Link, Tls
 from edged.outbox import Outbox
 from edged.plan import plan
 from edged.records import Publication
 from edged.report import in_words, measured, model_healths
-from edged.retained import Note
 from edged.station import Station, Surroundings
 from edged.verbs import verbs
+from edged.voice import check_broker, speak
 from edged.watch import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from edged.config import Config, Mqtt
     from edged.plan import Plan
-    from edged.records import ModelState, Stored
+    from edged.records import ModelState
     from edged.schemas import Vitals
     from edged.station import Health
+    from edged.voice import Voice
 
 log = logging.getLogger(__name__)
 
@@ -68,27 +66,6 @@ def run(file: Path, reading: Reading) -> int:
 
 def _read_anew(file: Path) -> Plan:
     return plan(file, config=Reading(file).result())
-
-
-def check_broker(mqtt: Mqtt) -> None:
-    """Fetch the password and read the certificates, as the link will; ConfigError where that cannot be."""
-    mqtt.password()
-    if (tls := _tls(mqtt)) is not None:
-        tls.context()
-
-
-def _tls(mqtt: Mqtt) -> Tls | None:
-    return None if mqtt.tls is None else Tls(ca=mqtt.tls.ca, cert=mqtt.tls.cert, key=mqtt.tls.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """The connection to a broker, and what is said over it."""
-
-    link: Link
-    messages: Messages
-    note: Note
-    """Of what that broker keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +111,7 @@ class Daemon:
     async def live(self) -> None:
         """Run until SIGTERM or SIGINT."""
         try:
-            self._voice = self._speak(self.plan.config)
+            self._voice = speak(self.plan.config, outbox=self._outbox)
             self._posts = self._manned(self.plan, self._voice)
             for station in self.stations:
                 station.open(later=self.plan.pending)
@@ -188,32 +165,6 @@ class Daemon:
         return self._voice.messages.offline(reason="stopped", moment=clock.now())
 
     # What speaks and what listens.
-
-    def _speak(self, config: Config) -> Voice:
-        """Make the link and the messages for a config; nothing is sent until the link runs."""
-        mqtt = config.mqtt
-        messages = Messages(
-            gateway=config.gateway, boot_id=clock.boot_id(), version=__version__, prefix=mqtt.topic_prefix
-        )
-
-        def deliver(stored: Stored) -> Publication:
-            return messages.deliver(stored, moment=clock.now())
-
-        link = Link(
-            host=mqtt.host,
-            port=mqtt.port,
-            client_id=mqtt.client_id or f"edged-{config.gateway}",
-            username=mqtt.username,
-            password=mqtt.password(),
-            tls=_tls(mqtt),
-            keepalive_s=mqtt.keepalive_s,
-            outbox=self._outbox,
-            deliver=deliver,
-            will=messages.will(),
-            announce=lambda: [messages.online(reason="started", moment=clock.now())],
-        )
-        note = Note(config.state_dir / "retained.json", broker=f"{mqtt.host}:{mqtt.port}", link=link, messages=messages)
-        return Voice(link, messages, note)
 
     def _manned(self, new: Plan, voice: Voice) -> dict[str, Post]:
         """Make a station for every source of the plan that is not manned just so already."""
@@ -374,7 +325,7 @@ class Daemon:
                 raise ConfigError("cannot change while edged runs", file=new.file, key=key, way_out=way_out)
         elsewhere = (new.config.mqtt, new.config.gateway) != (old.mqtt, old.gateway)
         with naming(new.file):
-            voice = self._speak(new.config) if elsewhere else self._voice
+            voice = speak(new.config, outbox=self._outbox) if elsewhere else self._voice
         posts = self._manned(new, voice)
         try:
             for post in posts.values():

@@ -59,6 +59,7 @@ MAY = {
     "connection": BASE + "complaints",
     "mqtt": BASE + "clock complaints connection messages outbox",
     "retained": BASE + "messages mqtt",
+    "voice": BASE + "clock config messages mqtt outbox retained",
     "control": BASE,
     "installed": "errors classify",
     # The road, from the lane up.
@@ -74,11 +75,11 @@ MAY = {
     "report": ROAD + "clock mqtt schemas station vitals watch",
     "swap": ROAD + "clock installed plan station",
     "verbs": ROAD + "clock config control daemon plan report schemas station swap",
-    "daemon": SERVICE + "installed retained",
+    "daemon": SERVICE + "installed voice",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
     "workshop": BASE + "audio classify control decide features lane mistakes progress replay shipped",
-    "commands": SERVICE + "classifier daemon installed progress replay workshop",
+    "commands": SERVICE + "classifier daemon installed progress replay voice workshop",
     "cli": "errors commands config workshop_cli",
     "workshop_cli": "",
     "__main__": "cli",

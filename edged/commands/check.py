@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from edged import config as toml
 from edged.classify.model import open_model
-from edged.daemon import check_broker
 from edged.errors import WorkerLost
 from edged.plan import plan
+from edged.voice import check_broker
 
 if TYPE_CHECKING:
     import argparse
