@@ -104,6 +104,8 @@ def read_trained(folder: Path, *, datasets: Sequence[Path] = ()) -> Trained:
         raise ModelError("is a head over an embedding, which is not trained here", file=folder / FLOAT, way_out=way_out)
     if not (folder / SAVED_MODEL).is_dir():
         raise ModelError("there is no such folder", file=folder / SAVED_MODEL, way_out=_TRAIN)
+    if not (folder / SPLIT).is_file():
+        raise ModelError("there is no such file", file=folder / SPLIT, way_out=_TRAIN)
     role, clips = _held_back(folder, datasets or _datasets(folder))
     return Trained(folder, bundle, _representative(folder / REPRESENTATIVE), clips, role)
 
