@@ -120,7 +120,9 @@ def read_boards(file: Path) -> Boards:
     try:
         found = Boards.model_validate(_read(file))
     except ValidationError as error:
-        raise Mistakes(mistakes(error.errors(), file=file, keys_of=_keys_of)) from None
+        # A typo first: what is missing then stands there, misspelt.
+        findings = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise Mistakes(mistakes(findings, file=file, keys_of=_keys_of)) from None
     if wrong := list(_contradictions(found, file)):
         raise Mistakes(wrong)
     return found

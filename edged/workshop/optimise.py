@@ -266,6 +266,6 @@ def _representative(file: Path) -> Frames:
             return np.asarray(arrays[name], dtype=np.float32)
     except FileNotFoundError:
         raise ModelError("there is no such file", file=file, way_out=_TRAIN) from None
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, AttributeError, BadZipFile):
         way_out = "Delete the folder, and train anew"
-        raise ModelError(f"holds no windows to quantise with: {error}", file=file, way_out=way_out) from None
+        raise ModelError("holds no windows to quantise with", file=file, way_out=way_out) from None

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bad_input import audio, broker, bundles, config, config_models, control, models, state, workshop_collect
+from bad_input import (
+    audio,
+    broker,
+    bundles,
+    config,
+    config_models,
+    control,
+    models,
+    state,
+    workshop_collect,
+    workshop_optimise,
+)
 
 if TYPE_CHECKING:
     from bad_input.case import Case
@@ -21,6 +32,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "The state directory": state.REFUSED,
     "Recording, and commands to a running daemon": control.CASES,
     "Datasets, and collecting them": workshop_collect.CASES,
+    "Optimising a model": workshop_optimise.CASES,
     "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS),
 }
 """By chapter."""
