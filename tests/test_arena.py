@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edged.classify.flatbuffer import Damaged
 from edged.workshop.arena import ALIGNMENT_BYTES, Life, aligned, arena, lifetimes, live, peak, plan, state
 from edged.workshop.graph import Graph, Operator, Tensor, read_graphs
 
@@ -150,6 +151,17 @@ def test_what_a_called_graph_works_on_lives_beside_what_waits_for_it() -> None:
     found = arena([main, inner, inner])
     # both graphs of an IF are planned one after the other: they share their place
     assert found.live_bytes == found.activations_bytes == 16 + 32 + 160 + 320
+
+
+def test_graphs_that_run_one_another_without_end_are_refused() -> None:
+    def calling(*calls: int) -> Graph:
+        return Graph((tensor(16),), (0,), (0,), (Operator("IF", (0,), (0,), calls=calls),))
+
+    with pytest.raises(Damaged, match="without end"):
+        arena([*(calling(i + 1) for i in range(40)), calling()])
+    twice = [*(calling(i + 1, i + 1) for i in range(30)), calling()]
+    with pytest.raises(Damaged, match="without end"):
+        arena(twice)
 
 
 def test_a_variable_has_its_place_for_good_once_by_name() -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from edged.classify.flatbuffer import Damaged
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 ALIGNMENT_BYTES: Final = 16
 """TensorFlow Lite Micro's `MicroArenaBufferAlignment`: what SIMD loads want."""
+MAX_DEPTH: Final = 32
+MAX_MOMENTS: Final = 100_000
+"""A file of a few kB, in which each graph runs the next one twice, would keep this busy for years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +60,19 @@ class Arena:
 
 
 def arena(graphs: Sequence[Graph]) -> Arena:
-    """Plan the memory of a model, its graphs as `edged.workshop.graph.read_graphs` gives them."""
+    """Plan the memory of a model, its graphs as `read_graphs` gives them; raises as `lifetimes`."""
     lives = lifetimes(graphs)
     return Arena(activations_bytes=peak(lives, plan(lives)), live_bytes=live(lives), state_bytes=state(graphs))
 
 
 def lifetimes(graphs: Sequence[Graph]) -> list[Life]:
-    """The life of each tensor that is worked out, over the first graph and all that it runs, in the file's order."""
+    """The life of each tensor that is worked out, over the first graph and all that it runs, in the file's order.
+
+    Raises:
+        Damaged: Its graphs run one another more deeply, or more often, than those of any model.
+    """
     lives: dict[tuple[int, int], Life] = {}
-    _live_through(0, 0, graphs, lives)
+    _live_through([0], 0, graphs, lives)
     return [lives[key] for key in sorted(lives)]
 
 
@@ -129,9 +138,15 @@ def _lowest_gap(life: Life, placed: Sequence[tuple[int, Life]]) -> int:
     return candidate
 
 
-def _live_through(number: int, now: int, graphs: Sequence[Graph], lives: dict[tuple[int, int], Life]) -> int:
-    """Go through a graph from the moment `now` on, note who lives when, and give the moment at which it ends."""
+def _live_through(calls: list[int], now: int, graphs: Sequence[Graph], lives: dict[tuple[int, int], Life]) -> int:
+    """Go through a graph from the moment `now` on, note who lives when, and give the moment at which it ends.
+
+    `calls` are the graphs that run, each called by the one before it; the last is gone through.
+    """
+    number = calls[-1]
     graph = graphs[number]
+    if len(calls) > MAX_DEPTH or now > MAX_MOMENTS:
+        raise Damaged("damaged: its graphs run one another without end")
 
     def mark(index: int) -> None:
         if index < 0 or graph.tensors[index].constant or graph.tensors[index].variable:
@@ -146,7 +161,7 @@ def _live_through(number: int, now: int, graphs: Sequence[Graph], lives: dict[tu
         for index in operator.outputs:
             mark(index)
         for called in operator.calls:
-            now = _live_through(called, now + 1, graphs, lives)
+            now = _live_through([*calls, called], now + 1, graphs, lives)
         for index in (*operator.inputs, *operator.outputs):
             mark(index)
     for index in graph.outputs:
