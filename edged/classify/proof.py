@@ -96,7 +96,7 @@ def prove(bundle: Bundle, *, library: Library | None = None, kernels: Kernels = 
     library = library or choose()
     heard = np.frombuffer(golden.audio, dtype="<i2").astype(np.int16)
     found = _posteriors(bundle, heard, hop_frames=golden.hop_frames, library=library, kernels=kernels)
-    off = np.abs(found - np.array([golden.posteriors[label] for label in bundle.labels]).T)
+    off = np.abs(found - np.array([golden.posteriors[label] for label in bundle.labels], dtype=np.float32).T)
     same = golden.made_with == _here(library, kernels)
     proof = Proof(windows=len(found), worst=float(off.max()), allowed=EXACT if same else golden.tolerance, same=same)
     if not proof.worst <= proof.allowed:  # so that NaN is refused, too

@@ -39,7 +39,7 @@ def _read(bundle: Bundle) -> str:
         (
             f"manifest  {described}",
             f"sha256    {'as the manifest says' if vouched else 'is'}: {bundle.sha256}",
-            f"fit       {bundle.window_frames} frames of {bundle.front_end.name}, {len(bundle.labels)} labels{head}",
+            f"fit       {bundle.window_frames} frames of {bundle.front_end.name}, {len(bundle.labels)} label{'s' * (len(bundle.labels) > 1)}{head}",
         )
     )
 
@@ -49,10 +49,10 @@ def _proven(bundle: Bundle, proof: Proof | None) -> str:
         return "golden    none: it opens here, and what it answers cannot be compared"
     assert bundle.golden is not None  # noqa: S101 - there is a proof of it
     made = bundle.golden.made_with
-    where = "the same as here" if proof.same else f"{made.library} {made.version}, {made.kernels}, {made.machine}"
+    where = "the same" if proof.same else f"{made.library} {made.version}, {made.kernels} kernels, {made.machine}"
     return (
         f"golden    good: {proof.windows} windows, at most {proof.worst:.2g} off; "
-        f"{proof.allowed:g} is allowed (made with {where})"
+        f"{proof.allowed:g} is allowed (answered there by {where})"
     )
 
 
