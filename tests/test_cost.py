@@ -26,6 +26,7 @@ PUBLISHED = {
     "mlperf_str_ww_ref_model": (74_520, 826_368),
     "yamnet_spectra_in": (4_047_424, 69_165_056),
 }
+PAGE = [*(name for name in PUBLISHED if name[0] == "m"), "mww_v2_hey_jarvis", "mww_v2_okay_nabu", "mww_v2_vad"]
 needs_litert = pytest.mark.skipif("litert" not in installed(), reason="LiteRT, which has the schema, is not for here")
 
 
@@ -77,6 +78,15 @@ def test_operators_shapes_and_macs_are_those_that_the_interpreter_works_with(sha
 )
 def test_a_streaming_models_state_is_that_of_its_variables(shared: Path, name: str, state_bytes: int) -> None:
     assert cost_of((shared / "models" / f"{name}.tflite").read_bytes()).arena.state_bytes == state_bytes
+
+
+@pytest.mark.shared
+def test_the_numbers_on_the_page_are_these(shared: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "OPTIMISE.md").read_text(encoding="utf-8")
+    for name in PAGE:
+        cost = cost_of((shared / "models" / f"{name}.tflite").read_bytes())
+        state = f" ({cost.arena.state_bytes:,} of it state)" if cost.arena.state_bytes else ""
+        assert f"| {cost.macs:,} | {cost.arena.total_bytes:,}{state} |" in page, name
 
 
 def test_constants_are_counted_once_and_are_most_of_a_boards_flash() -> None:
