@@ -138,7 +138,8 @@ def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     calibrate.add_argument("--jobs", type=int, metavar="N", help="processes side by side (default: one a core)")
     calibrate.add_argument("--write", type=Path, metavar="FILE", help="write the lines for the config")
-    _takes_config(calibrate)
+    default = os.environ.get("EDGED_CONFIG", "/etc/edged/edged.toml")
+    calibrate.add_argument("--config", type=Path, default=Path(default), metavar="FILE", help=f"default: {default}")
     calibrate.add_argument("--json", action="store_true", help="print JSON, for machines")
     calibrate.set_defaults(command="calibrate")
 

@@ -69,13 +69,16 @@ MAY = {
     "pipeline": BASE + "audio clock lane listener messages outbox",
     "replay": BASE + "audio classify lane",
     "reporter": ROAD + "clock",
-    "station": ROAD + "clock outage reporter",
+    "nearmiss": BASE,
+    "clipstore": BASE,
+    "clips": BASE + "audio clipstore clock lane nearmiss outage schemas",
+    "station": ROAD + "clips clock outage reporter",
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane",
-    "report": ROAD + "clock mqtt schemas station vitals watch",
+    "report": ROAD + "clips clock mqtt schemas station vitals watch",
     "swap": ROAD + "clock installed plan station",
     "verbs": ROAD + "clock config control daemon plan report schemas station swap",
-    "daemon": SERVICE + "installed voice",
+    "daemon": SERVICE + "clips installed voice",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
     "workshop": BASE + "audio classify control decide features lane mistakes progress replay shipped",
@@ -98,6 +101,7 @@ SOLE_IMPORTERS = {
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
     "rich": {"progress"},
+    "matplotlib": {"workshop.pictures"},
     "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming"},
     "keras": {"workshop.training", "workshop.windowed", "workshop.streaming"},
     "tomllib": {"validation", "workshop.boards", "workshop.recipe"},
@@ -106,8 +110,8 @@ SOLE_IMPORTERS = {
 }
 
 PURE = re.compile(
-    r"records|errors|decide|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|workshop\.(arena|cost|graph|operators)"
+    r"records|errors|decide|nearmiss|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}

@@ -66,7 +66,7 @@ def evaluate_streams(
         jobs: Processes that hear side by side; see `edged.workshop.scoring.score_all`.
         library: Which TFLite runtime; None for the platform's own.
         kernels: The runtime's fast kernels, or its reference ones.
-        advanced: Called after each stream with the seconds heard so far.
+        advanced: Called after each stream with how many were heard so far.
 
     Returns:
         A result for each ratio of sound to noise among the streams; without noise first, then from the highest.
@@ -74,14 +74,13 @@ def evaluate_streams(
     Raises:
         ModelError, AudioFileError, DatasetError: The model, a recording or a clip cannot be used.
     """
-    results, heard = [], 0.0
+    results = []
     sounds = (stream.sound for stream in streams)
     scores = score_all(bundle, sounds, jobs=jobs, library=library, kernels=kernels)
-    for stream, scored in zip(streams, scores, strict=True):
+    for done, (stream, scored) in enumerate(zip(streams, scores, strict=True), start=1):
         results.append(judge(scored, stream, policies=bundle.policies, tolerance_s=tolerance_s))
-        heard += scored.seconds
         if advanced is not None:
-            advanced(heard)
+            advanced(done)
     return merged_streams(results)
 
 
@@ -146,7 +145,8 @@ def _misses(
 
 def _alarms(scored: Scored, stream: Stream, policies: Mapping[str, Policy], matching: Matching) -> Iterator[Excerpt]:
     for alarm in matching.alarms:
-        label, at_s, score = alarm.detection.label, alarm.detection.at_s, alarm.detection.score
+        label, at_s = alarm.detection.label, alarm.detection.at_s
+        score = float(scored.between(label, at_s, at_s + AROUND_S / 2).max())
         threshold = policies[label].threshold
         yield _excerpt(scored, stream.name, label, at_s, score, threshold=threshold, said=alarm.said)
 
@@ -206,7 +206,7 @@ def evaluate_clips(
     if len(ratios) > 1 and not noise:
         raise DatasetError("a ratio needs noise", key="--snr", value=ratios[1], way_out="Add --noise DATASET")
     asked = [(snr_db, clip) for snr_db in ratios for clip in clips]
-    shortest = round(needs_s(bundle) * RATE_HZ) + 1
+    shortest = needed(bundle)
     sounds = (
         Alone(clip, shortest, snr_db, tuple(noise) if snr_db is not None else (), (seed, number))
         for number, (snr_db, clip) in enumerate(asked)
@@ -247,12 +247,12 @@ class Alone:
         yield np.concatenate([converter.push(to_pcm(under)[:, None]), converter.flush()])
 
 
-def needs_s(bundle: Bundle) -> float:
-    """Seconds of sound after which a model has its first smoothed score."""
+def needed(bundle: Bundle) -> int:
+    """Samples of a clip after which a model has its first smoothed score."""
     front_end = open_front_end(bundle.front_end)
     windows = max((policy.mean_of for policy in bundle.policies.values()), default=1)
     frames = bundle.window_frames + (windows - 1) * bundle.hop_frames
-    return ((frames - 1) * front_end.step + front_end.window) / front_end.rate_hz
+    return round(((frames - 1) * front_end.step + front_end.window) / front_end.rate_hz * RATE_HZ) + 1
 
 
 def taken_for(scored: Scored, policies: Mapping[str, Policy]) -> str:

@@ -16,7 +16,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _HALVINGS: Final = 100
 """More than a float64 can tell apart."""
@@ -47,21 +47,37 @@ def exposure_needed(rate: float, *, confidence: float = 0.95) -> float:
     return math.inf if rate <= 0 else -math.log(1 - confidence) / rate
 
 
-def predicted(count: int, *, heard: float, to_come: float, confidence: float = 0.95) -> tuple[int, int]:
+def dispersion(counts: Sequence[int], exposures: Sequence[float]) -> float:
+    """By how much the counts of groups vary more than Poisson's law has it; 1 where they do not.
+
+    Pearson's chi-squared over its degrees of freedom. Alarms come in bursts, as one speaker or one evening has what
+    raises them, and the next has not.
+    """
+    rate = sum(counts) / sum(exposures)
+    if rate == 0 or len(counts) < 2:  # noqa: PLR2004 - one group does not vary
+        return 1.0
+    squares = ((count - rate * each) ** 2 / (rate * each) for count, each in zip(counts, exposures, strict=True))
+    return max(1.0, sum(squares) / (len(counts) - 1))
+
+
+def predicted(
+    count: int, *, heard: float, to_come: float, confidence: float = 0.95, burst: float = 1.0
+) -> tuple[int, int]:
     """How many will come in `to_come` hours, over a threshold set so that `count` came in the hours `heard`.
 
     The threshold is the highest peak that no longer counts, the (count + 1)-th of those heard. Then the number to come
     is negative binomial whatever the scores are: each next peak is over that threshold's rank by the share of the
-    hours alone. The interval is equal-tailed and, as counts are whole, holds at least `confidence`.
+    hours alone. The interval is equal-tailed and, as counts are whole, holds at least `confidence`. Where alarms come
+    in bursts (`dispersion`), it is the bursts that are counted.
     """
     tail, share = (1 - confidence) / 2, to_come / (heard + to_come)
     low, number, total = 0, 0, 0.0
     while True:
-        total += _negative_binomial(number, count + 1, share)
+        total += _negative_binomial(number, (count + 1) / burst, share)
         if total <= tail:
             low = number + 1
         if total >= 1 - tail or share == 0:
-            return low, number
+            return math.floor(low * burst), math.ceil(number * burst)
         number += 1
 
 
@@ -76,7 +92,7 @@ def wilson(hits: int, trials: int, *, confidence: float = 0.95) -> tuple[float, 
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _negative_binomial(number: int, of: int, share: float) -> float:
+def _negative_binomial(number: int, of: float, share: float) -> float:
     if share == 0:
         return 1.0 if number == 0 else 0.0
     ways = math.lgamma(number + of) - math.lgamma(of) - math.lgamma(number + 1)

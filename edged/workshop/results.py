@@ -16,6 +16,8 @@ from edged.workshop.metrics import quantile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from edged.classify.bundle import Bundle
+
 SCHEMA: Final = 1
 OTHER: Final = "other"
 """What a clip is taken for where no label passes its threshold, and what a clip is that none of them fits."""
@@ -33,6 +35,12 @@ class Facts:
     """Of the `.tflite`; of an `.eim`, 0."""
     thresholds: Mapping[str, float]
     """By label that is not background, in the model's order."""
+
+
+def facts_of(bundle: Bundle) -> Facts:
+    """What is to be remembered of a model."""
+    thresholds = {label: bundle.policies[label].threshold for label in bundle.labels if label in bundle.policies}
+    return Facts(bundle.name, bundle.sha256, len(bundle.model), thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Excerpt:
     at_s: float
     """Of a miss the event's end; of a false alarm the detection."""
     score: float
-    """Highest smoothed score within the event; of a false alarm, the one that decided."""
+    """Highest smoothed score within the event; of a false alarm, within the second that follows."""
     threshold: float
     said: str
     times_s: tuple[float, ...]
