@@ -66,7 +66,8 @@ class TfliteModel:
             self._interpreter.set_tensor(self._input, self._quantise(frames))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"the model fails: {error}", file=self._bundle.path) from error
+            why = " ".join(str(error).split()).rstrip(".")
+            raise ModelError(f"the model fails: {why}", file=self._bundle.path) from error
         return self._posteriors(self._interpreter.get_tensor(self._output))
 
     def reset(self) -> None:

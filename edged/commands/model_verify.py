@@ -34,12 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _read(bundle: Bundle) -> str:
     vouched = bundle.path.is_dir() or bundle.path.suffix == ".edged"
     head = "" if bundle.head is None else f", and a head of {bundle.head.embedding} columns"
-    described = "good" if vouched else "none: nobody vouches for such a file"
+    count = f"{len(bundle.labels)} label{'s' * (len(bundle.labels) > 1)}"
     return "\n".join(
         (
-            f"manifest  {described}",
+            f"manifest  {'good' if vouched else 'none: nobody vouches for such a file'}",
             f"sha256    {'as the manifest says' if vouched else 'is'}: {bundle.sha256}",
-            f"fit       {bundle.window_frames} frames of {bundle.front_end.name}, {len(bundle.labels)} label{'s' * (len(bundle.labels) > 1)}{head}",
+            f"fit       {bundle.window_frames} frames of {bundle.front_end.name}, {count}{head}",
         )
     )
 

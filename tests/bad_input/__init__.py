@@ -18,6 +18,7 @@ from bad_input import (
     models,
     state,
     workshop_collect,
+    workshop_model,
     workshop_optimise,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 CASES: dict[str, tuple[Case, ...]] = {
     "The config file": (*config.CASES, *config_models.CASES),
     "Passwords and certificates": broker.REFUSED,
-    "Models": (*models.CASES, *bundles.CASES),
+    "Models": (*models.CASES, *bundles.CASES, *workshop_model.CASES),
     "Recordings": audio.CASES,
     "The state directory": state.REFUSED,
     "Recording, and commands to a running daemon": control.CASES,
