@@ -96,6 +96,23 @@ def test_constants_are_counted_once_and_are_most_of_a_boards_flash() -> None:
 
 
 @needs_litert
+def test_a_constant_that_two_tensors_share_is_counted_once() -> None:
+    from model_maker import changed  # noqa: PLC0415 - needs LiteRT
+
+    main = read_graphs(NABU.model)[0]
+    sizes = Counter(tensor.size_bytes for tensor in main.tensors if tensor.constant)
+    size = next(size for size, count in sizes.most_common() if size > 16)
+    one, other = [i for i, tensor in enumerate(main.tensors) if tensor.constant and tensor.size_bytes == size][:2]
+    assert main.tensors[one].buffer != main.tensors[other].buffer
+
+    def share(model: Any) -> None:
+        model.subgraphs[0].tensors[one].buffer = model.subgraphs[0].tensors[other].buffer
+
+    before, after = cost_of(NABU.model), cost_of(changed(NABU.model, share))
+    assert before.constants_bytes - after.constants_bytes == size
+
+
+@needs_litert
 def test_the_names_of_the_operators_are_those_of_the_schema() -> None:
     from ai_edge_litert.schema_py_generated import BuiltinOperator  # noqa: PLC0415 - where it is installed
 
