@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edged.classify.bundle import default_model
@@ -55,6 +56,7 @@ def test_operators_shapes_and_macs_are_those_that_the_interpreter_works_with(sha
         if index in theirs and tensor.dtype != "resource":
             assert tensor.shape == tuple(theirs[index]["shape"])
             assert tensor.dtype == theirs[index]["dtype"].__name__
+            assert tensor.size_bytes == math.prod(tensor.shape) * np.dtype(theirs[index]["dtype"]).itemsize
     # Each weight is met once at each place of the output; a fully connected layer has one place.
     sizes = {index: math.prod(each["shape"].tolist()) for index, each in theirs.items()}
     places = {"CONV_2D": slice(0, 3), "DEPTHWISE_CONV_2D": slice(0, 3), "FULLY_CONNECTED": slice(0, 1)}
@@ -149,6 +151,19 @@ def test_a_custom_operator_and_a_type_that_nobody_knows_are_told_as_they_are() -
     cost = cost_of(changed(NABU.model, foreign))
     assert "CUSTOM AudioSpectrogram" in cost.operators
     assert "type 99" in cost.types
+
+
+@needs_litert
+@pytest.mark.parametrize(("number", "name", "size_bytes"), [(17, "int4", 60), (7, "int16", 240), (99, "type 99", 480)])
+def test_a_tensor_takes_as_much_as_its_type_does(number: int, name: str, size_bytes: int) -> None:
+    from model_maker import changed  # noqa: PLC0415 - needs LiteRT
+
+    def retyped(model: Any) -> None:
+        model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].type = number
+
+    main = read_graphs(changed(NABU.model, retyped))[0]
+    given = main.tensors[main.inputs[0]]
+    assert (given.shape, given.dtype, given.size_bytes) == ((1, 3, 40), name, size_bytes)
 
 
 def graph(*shapes: tuple[int, ...]) -> Graph:
