@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
+    from edged.clips import Clips
+    from edged.config import Config
     from edged.plan import Plan
     from edged.records import ModelState
     from edged.schemas import Vitals
@@ -62,6 +64,18 @@ def run(file: Path, reading: Reading) -> int:
         with held(first.config.state_dir):
             asyncio.run(Daemon(first).live())
     return 0
+
+
+def clips_of(config: Config) -> Clips | None:
+    """Make what keeps clips, where the config wants it; StateError where its folder cannot be used."""
+    if not config.clips.keep:
+        return None
+    from edged.clips import Clips, Rolls  # noqa: PLC0415 - nobody else shall pay for it
+
+    told = config.clips
+    rolls = Rolls(pre_s=told.pre_roll_s, post_s=told.post_roll_s, near=told.near_miss)
+    folder, quota_bytes = config.state_dir / "clips", told.quota_mb * 1_000_000
+    return Clips(folder, quota_bytes=quota_bytes, rolls=rolls, gateway=config.gateway)
 
 
 def _read_anew(file: Path) -> Plan:
@@ -101,6 +115,7 @@ class Daemon:
         self._fed_s = 0.0
         self._pool = ThreadPoolExecutor(max_workers=MAX_LANES, thread_name_prefix="lane")
         config = first.config
+        self._clips = clips_of(config)
         self._outbox = Outbox.open(config.state_dir / "outbox.sqlite", cap_messages=config.outbox.max_messages)
 
     @property
@@ -120,6 +135,7 @@ class Daemon:
             self._obey_signals()
             async with asyncio.TaskGroup() as self._group:
                 self._link_task = self._group.create_task(self._voice.link.run(), name="mqtt")
+                await self._keep_clips(self._clips)
                 self._start(self._posts)
                 keepers = self._keep(
                     outbox=self._outbox.guard(),
@@ -136,6 +152,8 @@ class Daemon:
             for number in SIGNALS:  # what comes after the end changes nothing, not even the exit code
                 signal.signal(number, signal.SIG_IGN)
             self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._clips is not None:
+                self._clips.close()
             self._outbox.close()
 
     def _obey_signals(self) -> None:
@@ -197,9 +215,25 @@ class Daemon:
 
     def _start(self, posts: dict[str, Post]) -> None:
         for name, post in posts.items():
+            self._overhear(post.station)
             task = self._group.create_task(post.station.run(), name=name)
             self._posts[name] = replace(post, task=task)
         self._publish_models()
+
+    async def _keep_clips(self, clips: Clips | None) -> None:
+        """Have clips kept by this, from now on, and no longer by what did it before."""
+        before, self._clips = self._clips, clips
+        for station in self.stations:
+            station.overhear(None)
+        if before is not None and before is not clips:
+            await asyncio.to_thread(before.close)
+        if clips is not None:
+            clips.start()
+        for station in self.stations:
+            self._overhear(station)
+
+    def _overhear(self, station: Station) -> None:
+        station.overhear(None if self._clips is None else self._clips.ear(station.name))
 
     async def _dismiss(self, names: list[str]) -> None:
         tasks = [task for name in names if (task := self._posts[name].task) is not None]
@@ -225,7 +259,8 @@ class Daemon:
 
     def vitals(self) -> Vitals:
         """Measure."""
-        return measured(self.stations, outbox=self._outbox, link=self._voice.link, began_s=self._began_s)
+        outbox, link = self._outbox, self._voice.link
+        return measured(self.stations, outbox=outbox, link=link, clips=self._clips, began_s=self._began_s)
 
     def _changed(self) -> None:
         systemd.status(self.in_words())
@@ -325,6 +360,8 @@ class Daemon:
                 raise ConfigError("cannot change while edged runs", file=new.file, key=key, way_out=way_out)
         elsewhere = (new.config.mqtt, new.config.gateway) != (old.mqtt, old.gateway)
         with naming(new.file):
+            same = (new.config.clips, new.config.gateway) == (old.clips, old.gateway)
+            clips = self._clips if same else clips_of(new.config)
             voice = speak(new.config, outbox=self._outbox) if elsewhere else self._voice
         posts = self._manned(new, voice)
         try:
@@ -341,6 +378,8 @@ class Daemon:
             await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
             self._link_task.cancel()
             self._voice, self._link_task = voice, self._group.create_task(voice.link.run(), name="mqtt")
+        if clips is not self._clips:
+            await self._keep_clips(clips)
         self.plan = new
         self._start(posts)
         self._replanned.set()

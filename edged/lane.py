@@ -64,7 +64,8 @@ class Lane:
         self.windows = 0
         """Windows classified so far."""
         self._model = model
-        self._watch = watch
+        self.watch = watch
+        """Called with each window's scores and smoothed posteriors, in the thread that hears; None for nobody."""
         self._front_end = open_front_end(bundle.front_end)
         self._windower = Windower(self._front_end, frames=bundle.window_frames, hop=bundle.hop_frames)
         self._decider = Decider(labels=model.labels, policies=bundle.policies, rate_hz=self.rate_hz)
@@ -120,8 +121,8 @@ class Lane:
             self._pending.popleft()
             events += self._events(self._decider.step(scores))
             self.windows += 1
-            if self._watch is not None:
-                self._watch(scores, self._decider.smoothed)
+            if self.watch is not None:
+                self.watch(scores, self._decider.smoothed)
         return events
 
     def resign(self) -> list[Event]:
@@ -145,6 +146,10 @@ class Lane:
             heir._front_end, heir._windower, heir._converter = self._front_end, self._windower, self._converter
             heir._recent, heir._kept, heir._origin, heir._heard = self._recent, self._kept, self._origin, self._heard
             heir._anchor, heir._stream_ns = self._anchor, self._stream_ns
+
+    def heard_ns(self, sample: int) -> int:
+        """Tell when a sample of the present stream was heard: CLOCK_MONOTONIC, ns."""
+        return self._anchor.ended_ns - round((self._anchor.end_s - sample / self.rate_hz) * _NS)
 
     def interrupt(self) -> None:
         """Have `hear` or `finish`, at work in another thread, give up a wait for the model's process: WorkerLost."""
@@ -187,7 +192,7 @@ class Lane:
         return Event(
             decision=decision,
             at_s=at_s,
-            at_ns=self._anchor.ended_ns - round((self._anchor.end_s - at_s) * _NS),
+            at_ns=self.heard_ns(decision.at),
             stream_ns=self._stream_ns,
             level_dbfs=self._level_dbfs(decision.at),
         )

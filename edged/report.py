@@ -14,6 +14,7 @@ from edged.schemas import ModelHealth, MqttHealth, OutboxHealth, SourceHealth, V
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from edged.clips import Clips
     from edged.mqtt import Link
     from edged.outbox import Outbox
     from edged.records import ModelState, SourceState
@@ -53,13 +54,16 @@ def _trouble(name: str, health: Health[SourceState] | Health[ModelState]) -> str
     return f"{name} {health.state} since {since}" + (f" ({health.why})" if health.why else "")
 
 
-def measured(stations: Collection[Station], *, outbox: Outbox, link: Link, began_s: float) -> Vitals:
+def measured(
+    stations: Collection[Station], *, outbox: Outbox, link: Link, clips: Clips | None, began_s: float
+) -> Vitals:
     """Take the numbers of the health message.
 
     Args:
         stations: Everything that listens.
         outbox: Where events wait.
         link: The connection to the broker.
+        clips: What keeps clips, where somebody does.
         began_s: When the daemon began, by time.monotonic().
     """
     return Vitals(
@@ -91,6 +95,7 @@ def measured(stations: Collection[Station], *, outbox: Outbox, link: Link, began
             for station in stations
             for model, listener in station.listeners.items()
         },
+        clips=None if clips is None else clips.health,
     )
 
 

@@ -190,6 +190,22 @@ class ModelHealth(Described):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipsHealth(Described):
+    """The clips kept on this machine for training."""
+
+    state: str
+    """`ok`, or what is wrong with the disk."""
+    kept: int
+    """Clips there are."""
+    bytes: int
+    """Their size."""
+    dropped: int
+    """Clips that have gone to make room for others, since start."""
+    lost: int
+    """Clips that were never kept, because the disk was slow, full or away, since start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals(Described):
     """What the gateway measures of itself."""
 
@@ -209,6 +225,8 @@ class Vitals(Described):
     """By name."""
     models: dict[str, ModelHealth]
     """By `<source>/<model>`."""
+    clips: ClipsHealth | None = None
+    """Null where none are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,17 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clips:
+    """The sound around events and near misses, kept for training."""
+
+    keep: bool
+    quota_mb: int
+    pre_roll_s: float
+    post_roll_s: float
+    near_miss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """What runs the .tflite models."""
 
@@ -130,6 +141,7 @@ class Config:
     mqtt: Mqtt
     outbox: Outbox
     health: Health
+    clips: Clips
     runtime: Runtime
     sources: Mapping[str, Source]
     models: Mapping[str, Model]
@@ -155,6 +167,7 @@ def settings_of(told: Mapping[str, Any]) -> Config:
         mqtt=Mqtt(**mqtt),
         outbox=Outbox(**told["outbox"]),
         health=Health(**told["health"]),
+        clips=Clips(**told["clips"]),
         runtime=Runtime(**told["runtime"]),
         sources={name: _source(source) for name, source in told["sources"].items()},
         models={name: _model(model) for name, model in told["models"].items()},

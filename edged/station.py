@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from edged.audio.sources import Source
+    from edged.clips import Ear
     from edged.clock import Moment
     from edged.lane import Lane
     from edged.messages import Messages
@@ -83,6 +84,7 @@ class Station:
         """Set once the source has been heard, or found absent and published so."""
         self.taps: set[Callable[[Chunk], None]] = set()
         self._around = around
+        self._ear: Ear | None = None
         self._outage = Outage()
         """How loud the log is about the source; and, by the model's name, about each model."""
         self._outages = {model: Outage() for model in lanes}
@@ -95,6 +97,8 @@ class Station:
         self._reporters.append(reporter)
 
         def decided(lane: Lane, events: list[Event]) -> None:
+            if self._ear is not None:
+                lane.watch = self._ear.decided(model, lane, events)
             reporter.report(lane, events)
 
         def changed(state: ModelState, why: str) -> None:
@@ -115,6 +119,18 @@ class Station:
         """Close what `open` opened, for a station that shall not run after all."""
         for listener in self.listeners.values():
             listener.close()
+
+    def overhear(self, ear: Ear | None) -> None:
+        """Have an ear keep the sound around what is decided, in place of the one before; a recording needs none."""
+        if self._ear is not None:
+            self.taps.discard(self._ear.take)
+            self._ear.finish()
+            for listener in self.listeners.values():
+                if listener.lane is not None:
+                    listener.lane.watch = None
+        self._ear = None if self.source.waits else ear
+        if self._ear is not None:
+            self.taps.add(self._ear.take)
 
     async def run(self) -> None:
         """Listen until cancelled; then classify what was still heard, within `DRAIN_S`, and close the models."""
@@ -137,6 +153,7 @@ class Station:
                 listener.hurry()
             await _end(*lanes)
             await self._settle()
+            self.overhear(None)
             self._off_the_road()
 
     async def _drain(self) -> None:

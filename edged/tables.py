@@ -154,6 +154,21 @@ class Health(Table):
     """Seconds from one health message to the next."""
 
 
+class Clips(Table):
+    """The sound around events and near misses, kept on this machine for the next training; never published."""
+
+    keep: bool = False
+    """`true`: keep it, in the folder `clips` of the state directory."""
+    quota_mb: int = Field(default=100, ge=1, le=1_000_000)
+    """So many MB are kept at most (1 MB is half a minute); then the oldest go, and are counted."""
+    pre_roll_s: float = Field(default=2.0, ge=0.5, le=30, allow_inf_nan=False)
+    """Seconds kept before the moment of an event."""
+    post_roll_s: float = Field(default=1.0, ge=0, le=30, allow_inf_nan=False)
+    """Seconds kept after it."""
+    near_miss: float = Field(default=0.6, ge=0.05, le=1, allow_inf_nan=False)
+    """A smoothed score that reached this share of its threshold, and decided nothing, is a near miss."""
+
+
 class Runtime(Table):
     """What runs the .tflite models."""
 
@@ -341,6 +356,8 @@ class Config(Table):
     """Where events wait."""
     health: Health = Health()
     """The periodic report."""
+    clips: Clips = Clips()
+    """The sound that is kept."""
     runtime: Runtime = Runtime()
     """What runs .tflite models."""
     sources: dict[Level, Source] = Field(min_length=1)

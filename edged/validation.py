@@ -38,6 +38,7 @@ TABLES: tuple[tuple[tuple[str, ...], type[tables.Table]], ...] = (
     (("mqtt", "tls"), tables.Tls),
     (("outbox",), tables.Outbox),
     (("health",), tables.Health),
+    (("clips",), tables.Clips),
     (("runtime",), tables.Runtime),
     (("sources", "*", "microphone"), tables.Microphone),
     (("sources", "*", "file"), tables.File),

@@ -44,4 +44,9 @@ def in_words(told: dict[str, Any]) -> str:
         f"model    {name}: {model['state']}; {model['windows']} windows, {model['dropped_s']:.1f} s not heard"
         for name, model in vitals["models"].items()
     ]
+    if (clips := vitals["clips"]) is not None:
+        lines.append(
+            f"clips    {clips['state']}: {clips['kept']} kept, {clips['bytes'] / 1e6:.1f} MB; "
+            f"{clips['dropped']} dropped to make room, {clips['lost']} lost"
+        )
     return "\n".join(lines)
