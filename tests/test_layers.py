@@ -102,7 +102,10 @@ SOLE_IMPORTERS = {
     "systemd": {"systemd"},
     "rich": {"progress"},
     "matplotlib": {"workshop.pictures"},
-    "tensorflow": {"workshop.quantise", "workshop.training", "workshop.windowed", "workshop.streaming"},
+    "tensorflow": {
+        *("workshop.embedding", "workshop.quantise"),
+        *("workshop.training", "workshop.windowed", "workshop.streaming"),
+    },
     "keras": {"workshop.training", "workshop.windowed", "workshop.streaming"},
     "tomllib": {"validation", "workshop.boards", "workshop.recipe"},
     "pydantic": {"tables", "validation", "schemas", "workshop.boards", "workshop.recipe"},

@@ -218,8 +218,8 @@ class _Course:
             head = self._head(
                 [each for each in self._all if fold_of[each.clip.path] != fold], self._background[deal != fold]
             )
-            words += [(each, _peaks(head, each)) for each in self._words if fold_of[each.clip.path] == fold]
-            negatives += [_peaks(head, each) for each in self._negatives if fold_of[each.clip.path] == fold]
+            words += [(each, peaks_of(head, each.heard)) for each in self._words if fold_of[each.clip.path] == fold]
+            negatives += [peaks_of(head, each.heard) for each in self._negatives if fold_of[each.clip.path] == fold]
             strangers.append(posteriors(head, self._background[deal == fold])[:, :-1].max(axis=1))
         false = np.concatenate(strangers)
         threshold = _threshold(false)
@@ -272,9 +272,9 @@ class _Course:
         return Judged(label, len(own), len(groups), len(right), sum(bool(peak > threshold) for peak in right))
 
 
-def _peaks(head: Head, lesson: Lesson) -> NDArray[np.float64]:
-    """The highest smoothed posterior of each label over a clip's windows, shape (labels,)."""
-    scores = posteriors(head, lesson.heard)
+def peaks_of(head: Head, points: Points) -> NDArray[np.float64]:
+    """The highest smoothed posterior of each label over windows in their order, shape (labels,)."""
+    scores = posteriors(head, points)
     if len(scores) >= MEAN_OF:
         scores = np.lib.stride_tricks.sliding_window_view(scores, MEAN_OF, axis=0).mean(axis=-1)
     return np.asarray(scores.max(axis=0))
