@@ -19,6 +19,7 @@ import os
 import re
 import wave
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from edged.errors import StateError
@@ -77,10 +78,13 @@ class ClipStore:
     def add(self, samples: Pcm, row: dict[str, str]) -> bool:
         """Keep a clip, shape (n,), 16 kHz, under the `path` in its row; False where it is larger than the quota.
 
+        Where that path is taken, a number is added to it.
+
         Raises:
             OSError: It cannot be written; then nothing of it is there.
         """
         content = _wav(samples)
+        row = row | {"path": self._free(row["path"])}
         new = _Kept(row, len(content) + len(_line(row)))
         if not self._make_room(new.size):
             return False
@@ -96,24 +100,30 @@ class ClipStore:
         self._bytes += new.size
         return True
 
+    def _free(self, path: str) -> str:
+        taken, stem = {each.row["path"] for each in self._kept}, path.removesuffix(".wav")
+        return (
+            path if path not in taken else next(f"{stem}-{n}.wav" for n in count(2) if f"{stem}-{n}.wav" not in taken)
+        )
+
     def _make_room(self, size: int) -> bool:
         """Let the oldest go until so many bytes fit; False where they never will."""
         if size + len(_lines([])) > self._quota:
             return False
         if self._bytes + size <= self._quota:
             return True
-        enough, freed, count = self._bytes + size - self._quota + self._quota // SPARE, 0, 0
-        while freed < enough and count < len(self._kept):
-            freed += self._kept[count].size
-            count += 1
-        gone, self._kept = self._kept[:count], self._kept[count:]
+        enough, freed, many = self._bytes + size - self._quota + self._quota // SPARE, 0, 0
+        while freed < enough and many < len(self._kept):
+            freed += self._kept[many].size
+            many += 1
+        gone, self._kept = self._kept[:many], self._kept[many:]
         try:
             self._note()
         except OSError:
             self._kept = gone + self._kept
             raise
         self._bytes -= freed
-        self.dropped += count
+        self.dropped += many
         for each in gone:
             with contextlib.suppress(OSError):
                 (self.folder / each.row["path"]).unlink()

@@ -34,6 +34,6 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Recording, and commands to a running daemon": control.CASES,
     "Datasets, and collecting them": workshop_collect.CASES,
     "Optimising a model": workshop_optimise.CASES,
-    "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS),
+    "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS, *workshop_collect.WAITS),
 }
 """By chapter."""

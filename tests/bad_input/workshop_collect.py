@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bad_input.audio import no_sound_system
-from bad_input.case import Make, Refused, steps
-from bad_input.scene import Scene
+from bad_input.case import Make, Refused, Waits, steps
+from bad_input.scene import GOOD, NOBODY, Scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,19 @@ def closed(scene: Scene) -> None:
     scene.become_nobody()
 
 
+def keeping(scene: Scene) -> None:
+    scene.config(GOOD + "loop = true\n[clips]\nkeep = true\n")
+
+
+def somebodys(scene: Scene) -> None:
+    keeping(scene)
+    folder = scene.folder / "state" / "clips"
+    folder.mkdir(parents=True)
+    os.chown(folder, NOBODY, NOBODY)
+    scene.become_nobody()
+
+
+LEFT = ("state/lock",)
 RESTORE = "Restore the file, or take its line out of manifest.csv"
 ROOM = "Make room, or name a folder that you may write to; what the dataset had before is untouched"
 CASES: tuple[Refused, ...] = (
@@ -252,5 +266,61 @@ CASES: tuple[Refused, ...] = (
         exit=1,
         what="default: no default input device",
         way_out="plug one in",
+    ),
+    refused(
+        "clips-quota",
+        "clips that may take no room",
+        lambda scene: scene.config(GOOD + "[clips]\nkeep = true\nquota_mb = 0\n"),
+        typed="edged check --config edged.toml",
+        file="edged.toml",
+        key="clips.quota_mb",
+        value="0",
+        what="is too small",
+        way_out="Write 1 or more",
+    ),
+    refused(
+        "clips-closed",
+        "clips in a folder of somebody else",
+        somebodys,
+        typed="edged run --config edged.toml",
+        file="state/clips",
+        key="clips.keep",
+        value="true",
+        what="clips cannot be kept in it: operation not permitted",
+        way_out="Give it to the user that edged runs as, or set keep = false in [clips]",
+        leaves=LEFT,
+    ),
+    refused(
+        "clips-file",
+        "a file where clips shall be kept",
+        steps(keeping, lambda scene: scene.write("state/clips", "none")),
+        typed="edged run --config edged.toml",
+        file="state/clips",
+        key="clips.keep",
+        value="true",
+        what="clips cannot be kept in it: file exists",
+        way_out="Give it to the user that edged runs as, or set keep = false in [clips]",
+        leaves=LEFT,
+    ),
+)
+
+
+def no_room(scene: Scene) -> None:
+    """Keep clips on a full disk of their own, and hear something again and again."""
+    keeping(scene)
+    scene.words()
+    (scene.folder / "state").mkdir()
+    scene.fill(scene.disk("state/clips"))
+
+
+WAITS: tuple[Waits, ...] = (
+    Waits(
+        name="clips-full",
+        wrong="the disk is full, and clips shall be kept on it",
+        make=no_room,
+        says="clips cannot be written: no space left on device",
+        status="clips    no space left on device: 0 kept",
+        mend=lambda scene: (scene.folder / "state" / "clips" / "filler").unlink(),
+        then="clips are kept again in",
     ),
 )
