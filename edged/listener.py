@@ -87,6 +87,8 @@ class Listener:
         self._retired: Lane | None = None
         """Stood by, and is to be closed."""
         self._recalled = False
+        self._behind = False
+        """The lane was left windows that another failed to classify."""
 
     @property
     def windows(self) -> int:
@@ -239,8 +241,9 @@ class Listener:
     def _hear(self, lane: Lane) -> list[Event]:
         """In the worker thread: hear what comes, until there is something to tell, or we are wanted back."""
         active, until_s = lane.active, time.monotonic() + STAY_S
-        if events := lane.catch_up():
-            return events
+        if self._behind:
+            self._behind = False
+            return lane.catch_up()
         while not self._wanted:
             if self._inbox:
                 chunk = self._inbox.take()
@@ -288,7 +291,7 @@ class Listener:
             return False
         self._decided(failed, failed.resign())
         failed.succeed(trial.old)
-        self.lane = trial.old
+        self.lane, self._behind = trial.old, True
         await _hop(pool, failed.close)
         return True
 

@@ -83,7 +83,8 @@ async def swap(old: Plan, stations: Sequence[Station], name: str, path: Path, *,
     trials = [listener.try_out(heir, opening) for listener, heir in zip(listeners, heirs, strict=True)]
     waited_for = [trial for station, trial in zip(heard, trials, strict=True) if station.health.state not in DEAF]
     try:
-        tried = await _judged(waited_for, path, stopping=stopping)
+        tried = await _heard_out(waited_for, stopping=stopping)
+        _check(trials, path, stopping=stopping)
         for listener in listeners:
             listener.keep()
         await asyncio.to_thread(copy.commit)
@@ -110,26 +111,30 @@ async def _opened(new: Plan, name: str, count: int) -> list[Lane]:
     return heirs
 
 
-async def _judged(trials: Sequence[Trial], path: Path, *, stopping: asyncio.Event) -> bool:
-    """Wait for every verdict, within `TRIAL_S`; whether all have come."""
+async def _heard_out(trials: Sequence[Trial], *, stopping: asyncio.Event) -> bool:
+    """Wait for every verdict, or for the first that is bad, within `TRIAL_S`; whether they have come."""
     verdicts = asyncio.gather(*(trial.verdict() for trial in trials))
     stop = asyncio.ensure_future(stopping.wait())
     try:
         await asyncio.wait((verdicts, stop), timeout=TRIAL_S, return_when=asyncio.FIRST_COMPLETED)
-        if stop.done():
-            raise Unavailable(f"{path}: edged stops, and keeps the model before it")
-        if verdicts.done():
-            verdicts.result()
-    except ModelError as error:
-        way_out = "Mend the model, or install another; the one before it runs on"
-        raise ModelError(f"{_rolled_back()}: {error.what}", file=path, way_out=way_out) from None
-    except WorkerLost as lost:
-        raise WorkerLost(f"{path}: {_rolled_back()}: {lost}") from None
-    else:
         return verdicts.done()
     finally:
         verdicts.cancel()
         stop.cancel()
+        await asyncio.gather(verdicts, stop, return_exceptions=True)
+
+
+def _check(trials: Sequence[Trial], path: Path, *, stopping: asyncio.Event) -> None:
+    """Raise what keeps a new model from staying."""
+    if stopping.is_set():
+        raise Unavailable(f"{path}: edged stops, and keeps the model before it")
+    for trial in trials:
+        match trial.error:
+            case ModelError() as error:
+                way_out = "Mend the model, or install another; the one before it runs on"
+                raise ModelError(f"{_rolled_back()}: {error.what}", file=path, way_out=way_out)
+            case WorkerLost() as lost:
+                raise WorkerLost(f"{path}: {_rolled_back()}: {lost}")
 
 
 def _rolled_back() -> str:

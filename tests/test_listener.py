@@ -42,7 +42,7 @@ class Ward:
 
     def __init__(self, *, dies_at: int | None = None, waits: threading.Event | None = None) -> None:
         self.heard: list[tuple[int, bool]] = []
-        self.finished = self.resigned = self.closed = self.windows = 0
+        self.finished = self.resigned = self.closed = self.windows = self.caught_up = 0
         self._dies_at, self._waits = dies_at, waits
 
     def hear(self, chunk: Chunk) -> list[Event]:
@@ -63,6 +63,7 @@ class Ward:
         return []
 
     def catch_up(self) -> list[Event]:
+        self.caught_up += 1
         return []
 
     def succeed(self, heir: Ward) -> None:
@@ -497,7 +498,7 @@ def test_a_lane_that_fails_on_trial_gives_back_at_once(survives: int) -> None:
             one.hand_back()  # it has already
             await one.drained()
             assert one.lane is cast("Lane", old)
-            assert (heir.resigned, heir.closed, old.closed) == (1, 1, 0)
+            assert (heir.resigned, heir.closed, old.closed, old.caught_up) == (1, 1, 0, 1)
         assert [number for number, _ in old.heard][-(6 - survives) :] == list(range(2 + survives, 8))
         assert {state for state, _ in log.states} == {"running"}  # no back-off, and nothing failed
 

@@ -77,6 +77,10 @@ def test_a_broken_model_is_refused_and_the_old_one_runs_on(tmp_path: Path, phras
         )
         assert "Name any of word" in edged("model", "install", "wort", good, "--config", daemon.file, code=2)
         assert not (daemon.folder / "state/models").exists()
+        said = edged("model", "list", "--config", daemon.file)
+        assert "word: running since 20" in said
+        assert str(good) in said
+        assert open_bundle(good).sha256 in said
         states = [json.loads(payload)["state"] for payload in subscriber.payloads("edged/test/model/word/state")]
         assert "failed" not in states
         counted = vitals(daemon)["models"]["sample/word"]["windows"]
