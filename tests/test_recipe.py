@@ -29,7 +29,17 @@ RECIPES = st.fixed_dictionaries(
         "front_end": st.sampled_from([{"name": "micro"}, {"name": "mfcc", "window_ms": 40.0}]),
         "augment": st.fixed_dictionaries({}, optional={"speed": st.floats(0, 0.9), "mixup": st.floats(0, 1)}),
         "training": st.fixed_dictionaries({"steps": st.integers(1, 10_000), "learning_rate": st.floats(1e-9, 1)}),
-        "streaming": st.dictionaries(st.text(min_size=1, max_size=5), st.booleans() | st.lists(st.integers())),
+        "streaming": st.fixed_dictionaries(
+            {},
+            optional={
+                "channels": st.integers(4, 512),
+                "kernels": st.lists(st.integers(2, 64), min_size=1, max_size=4),
+                "beds": st.lists(st.text(min_size=1, max_size=5), max_size=3),
+                "near_misses": st.lists(st.text(max_size=8), max_size=3),
+                "say": st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=9), max_size=2),
+                "mask": st.booleans(),
+            },
+        ),
         "policy": st.fixed_dictionaries({}, optional={"release": st.floats(0, 1), "max_s": st.floats(0, 1000)}),
         "policies": st.dictionaries(st.text(min_size=1, max_size=8), st.just({"threshold": 0.25}), max_size=2),
     },

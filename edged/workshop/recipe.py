@@ -164,6 +164,53 @@ class Decide(Table):
         return Policy(**self.model_dump())
 
 
+class Streaming(Table):
+    """The kind `streaming`: its network, the scenes it is trained on, and what machines say in them."""
+
+    channels: int = Field(default=52, ge=4, le=512)
+    """Of every convolution."""
+    first_kernel: int = Field(default=5, ge=1, le=64)
+    """Frames that the first convolution spans; at least window_frames."""
+    kernels: Annotated[tuple[Annotated[int, Field(ge=2, le=64)], ...], Field(strict=False, min_length=1)] = (
+        *(3, 5, 7, 9, 13, 17),
+    )
+    """Windows that each depthwise convolution after it spans; their sum is what the model can remember."""
+    scenes: int = Field(default=2500, ge=1, le=1_000_000)
+    """Scenes of 6 s for each part."""
+    parts: int = Field(default=4, ge=1, le=100)
+    """Parts that the groups are dealt into; for a cross-validation, its number of folds."""
+    beds: Labels = ("_noise_",)
+    """Labels of the background that may go on under a scene."""
+    spoken: int = Field(default=600, ge=0, le=100_000)
+    """Times that each label is said by machines."""
+    say: dict[Label, Text] = {}
+    """By label: what is to be said; default: the label, with spaces for underlines."""
+    mutants: int = Field(default=450, ge=0, le=100_000)
+    """Near misses made of each label by changing its phonemes, and as many with half of it, if it is two words."""
+    near_misses: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Phrases that are nearly one of the labels."""
+    near: int = Field(default=10, ge=0, le=1000)
+    """Times that each of them is said."""
+    words: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """Any words, to make sentences of."""
+    sentences: int = Field(default=1800, ge=0, le=100_000)
+    """Sentences that are said."""
+    word: Share = 0.45
+    """Share of the sounds in a scene that are a whole word."""
+    cut: Share = 0.12
+    """Share that are a word cut short."""
+    machines: Share = 0.35
+    """Share of the words that are said by machines."""
+    quiet: Share = 0.2
+    """Share of the scenes with next to no noise."""
+    room: Share = 0.45
+    """Share of the scenes in a room with an echo."""
+    snr_db: Range = (-6.0, 22.0)
+    """Of the others: what is said over the noise, from … to …."""
+    mask: bool = True
+    """Blank out stripes of time and of bands in training."""
+
+
 class Recipe(Table):
     """The whole file."""
 
@@ -190,8 +237,8 @@ class Recipe(Table):
     """The DS-CNN of kind `window`."""
     training: Training = Training()
     """How long, how fast, on how much."""
-    streaming: dict[str, Any] = {}
-    """What kind `streaming` has beside all this."""
+    streaming: Streaming = Streaming()
+    """The network and the scenes of kind `streaming`."""
     policy: Decide = Decide()
     """How scores become decisions, for every label."""
     policies: dict[Label, Decide] = {}
@@ -224,6 +271,7 @@ _TABLES: Final[Mapping[Place, type[Table]]] = {
     ("augment",): Augment,
     ("network",): Network,
     ("training",): Training,
+    ("streaming",): Streaming,
     ("policy",): Decide,
 }
 
