@@ -1,7 +1,7 @@
 """Which clips of datasets are to be heard: all, or those of the speakers who were held back from a training.
 
-A training says in `split.csv` who trained, who chose and who tests. A speaker it does not know trained nobody, so that
-those of a dataset that came later are heard as well.
+A training says in `split.csv` who trained, who chose and who tests. A speaker it does not know trained nothing, and is
+one of those who test.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NUMBERS: Final = frozenset({".csv", ".cbor", ".json", ".jsonl", ".npy", ".npz", 
 
 
 def clips_of(folders: Iterable[Path], *, split: Path | None = None, role: str = "test") -> tuple[Clip, ...]:
-    """The clips of datasets; with a split, those of its speakers who have this role, and of those it does not know.
+    """The clips of datasets; with a split, those of the speakers who have this role in it.
 
     Raises:
         DatasetError: A dataset or the split cannot be read, holds what is no sound, or leaves nothing to hear; or
@@ -34,7 +34,7 @@ def clips_of(folders: Iterable[Path], *, split: Path | None = None, role: str = 
     if split is None:
         return clips
     roles = _roles(split, role=role)
-    heard = tuple(clip for clip in clips if roles.get(clip.speaker, role) == role)
+    heard = tuple(clip for clip in clips if roles.get(clip.speaker, "test") == role)
     if not heard:
         way_out = "Name the datasets that were trained on, or another --role"
         raise DatasetError("none of the clips is of that part", file=split, key="--role", value=role, way_out=way_out)

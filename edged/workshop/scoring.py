@@ -227,7 +227,7 @@ def _run(decider: Decider, values: NDArray[np.generic], scored: Scored, windows:
 
 def _awake(smoothed: NDArray[np.float64], policies: Sequence[Policy]) -> NDArray[np.intp]:
     """The windows at which the decider may do something, or has something to forget."""
-    if not policies:
+    if not smoothed.size:
         return np.zeros(0, np.intp)
     releases = np.array([p.threshold if p.release is None else p.release for p in policies])
     memory = max(policy.of_m for policy in policies)
