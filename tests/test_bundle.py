@@ -42,6 +42,28 @@ WHOLE: dict[str, Any] = {
 }
 
 
+FULL: dict[str, Any] = {
+    "edged_bundle": 1,
+    "name": "nabu",
+    "version": "1",
+    "description": "",
+    "sha256": "0" * 64,
+    "labels": ["a", "b"],
+    "background": ["b"],
+    "front_end": {"name": "micro"},
+    "window_frames": 3,
+    "hop_frames": 3,
+    "output": "softmax",
+    "head": {"normalise": "l2", "centre": [0.5], "weights": [[1.5], [2]], "bias": [0, 1]},
+    "policy": {"threshold": 0.5},
+    "policies": {"a": {"n": 1}},
+    "provenance": {"data": "none"},
+    "runtime": "",
+    "golden": {"made_with": {}, "tolerance": 0.5, "audio": "AAA=", "posteriors": {"a": [0.5], "b": [0.5]}},
+}
+"""Every key of a manifest."""
+
+
 def made(path: Path, **changes: Any) -> Bundle:
     return write_bundle(path, **(WHOLE | changes))
 
@@ -214,6 +236,37 @@ def test_a_manifest_that_is_not_json_is_refused(tmp_path: Path, text: str) -> No
 def test_no_bytes_upset_the_manifests_reader(data: bytes) -> None:
     with pytest.raises(ModelError):
         read_manifest(data, file="manifest.json")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def refusal_of(data: bytes) -> ModelError | None:
+    try:
+        read_manifest(data, file="manifest.json")
+    except ModelError as refusal:
+        return refusal
+    return None
+
+
+def test_every_key_may_stand_there() -> None:
+    assert refusal_of(json.dumps(FULL).encode()) is None
+
+
+@given(key=st.sampled_from(sorted(FULL)), value=JSON, inner=st.none() | st.text(max_size=8))
+def test_no_value_at_any_key_upsets_the_manifests_reader(key: str, value: Any, inner: str | None) -> None:
+    """It is read, or refused by a key; nothing else comes out, whatever stands where."""
+    told = json.loads(json.dumps(FULL))
+    if inner is None or not isinstance(told[key], dict):
+        told[key] = value
+    else:
+        told[key] |= {inner or next(iter(told[key])): value}
+    refusal = refusal_of(json.dumps(told).encode())
+    assert refusal is None or (refusal.file == "manifest.json" and refusal.way_out)
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
