@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 CLIPPED_RUN: Final = 3
 """So many samples on end at full scale are clipped; a recording that is merely loud touches it with one."""
 CLIPPED_SAMPLES: Final = 16
-"""From so many clipped samples on, a take is clipped: a millisecond at 16 kHz."""
+"""Fewer clipped samples than a millisecond's, at 16 kHz, are nothing."""
+CLIPPED_SHARE: Final = 0.001
+"""Of a take's samples: from here on it is clipped."""
 QUIET_DBFS: Final = -50.0
 """Loudest 100 ms of a take that is too quiet: 16 bits have little left of it."""
 SHORTEST_S: Final = 0.1
@@ -73,7 +75,7 @@ def fault(samples: Pcm, *, clipped: int, may_be_quiet: bool = False) -> str:
     """
     if len(samples) < SHORTEST_S * RATE_HZ:
         return f"too short: {len(samples) * 1000 // RATE_HZ} ms"
-    if clipped >= CLIPPED_SAMPLES:
+    if clipped >= max(CLIPPED_SAMPLES, CLIPPED_SHARE * len(samples)):
         return f"clipped: {clipped} samples at full scale; turn the microphone down, or go further from it"
     if may_be_quiet:
         return ""
