@@ -7,6 +7,8 @@ import importlib.util
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +68,18 @@ FULL: dict[str, Any] = {
 
 def made(path: Path, **changes: Any) -> Bundle:
     return write_bundle(path, **(WHOLE | changes))
+
+
+def test_a_bundle_costs_no_validation_library(tmp_path: Path) -> None:
+    """The daemon reads manifests itself: pydantic would cost it 10 MB for as long as it lives."""
+    made(tmp_path / "a.edged", golden=True)
+    program = (
+        "import sys; from edged.classify.bundle import open_bundle; from edged.classify.proof import prove; "
+        f"prove(open_bundle({str(tmp_path / 'a.edged')!r})); "
+        "print(*sorted({'pydantic', 'difflib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 # The place.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from broker import Broker, eventually
+from eim_peer import write_eim
 from system.asking import await_source, drained, edged, vitals, windows
 from system.daemon import Daemon, events, file_source, model, settings
 from system.sound import wake_word
@@ -99,3 +100,21 @@ def test_a_dead_process_does_not_replace_a_living_model(tmp_path: Path, phrase: 
         assert "dead.eim: the model ended: exit status 3" in said
         counted = vitals(daemon)["models"]["sample/word"]["windows"]
         eventually(lambda: vitals(daemon)["models"]["sample/word"]["windows"] > counted, "the old one hears on")
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_on_trial_is_rolled_back(tmp_path: Path, phrase: Path, broker: Broker) -> None:
+    """It comes up, and dies of its second window: the model before it is back, though its windows are others."""
+    old = wake_word("okay_nabu")
+    config = settings(broker.port, file_source(phrase, loop=True), model(old))
+    with broker.subscriber() as subscriber, Daemon(tmp_path / "edged", config) as daemon:
+        eventually(lambda: vitals(daemon)["models"]["sample/word"]["windows"] > 0, "it hears")
+        dying = write_eim(tmp_path / "dying.eim", "die", at=2)
+        said = edged("model", "install", "word", dying, "--config", daemon.file, code=1)
+        assert "dying.eim: is rolled back, for it failed in its first 3 windows" in said
+        counted = vitals(daemon)["models"]["sample/word"]["windows"]
+        eventually(lambda: vitals(daemon)["models"]["sample/word"]["windows"] > counted + 50, "the old one hears on")
+        assert str(old) in edged("model", "list", "--config", daemon.file)
+        assert list((daemon.folder / "state/models").iterdir()) == []
+        states = [json.loads(payload)["state"] for payload in subscriber.payloads("edged/test/model/word/state")]
+        assert "failed" not in states
