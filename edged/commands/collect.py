@@ -152,7 +152,7 @@ def _tell(folder: Path, made: Gathered, *, as_json: bool) -> None:
     print(f"{folder}: {len(made.kept)} clips added, {made.seconds:.0f} s; {len(made.refused)} refused")
     for label, there in labels.items():
         alone = "; a test needs another group" if there["groups"] == 1 else ""
-        print(f"  {label}: {there['clips']} clips, {there['groups']} groups{alone}")
+        print(f"  {label}: {there['clips']} clips of {there['groups']} group{'' if alone else 's'}{alone}")
 
 
 def _labels(folder: Path) -> dict[str, dict[str, int]]:
