@@ -1,17 +1,21 @@
 # Two commands: `make run` shows edged at work, `make test` tests it. Each sets up what is missing first.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-.PHONY: help setup run test test-all check bad-input bench clean
+.PHONY: help setup setup-train setup-test run test test-all check bad-input bench clean
 
 help:      ## what there is to type
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*##/make \1 #/' | column -t -s '#'
 setup:     ## set up what is missing: Debian packages, .venv, pinned Python packages
 	@packaging/setup.sh
+setup-train: ## the same, and TensorFlow: for `edged train` and `edged optimise`
+	@packaging/setup.sh train
+setup-test:
+	@packaging/setup.sh train test
 run: setup ## hear a sample, classify it, publish to a private broker, print what a subscriber gets
 	@$(BIN)/edged demo
 test: setup ## the tests, in minutes
 	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST)
-test-all: setup ## the slow suites
+test-all: setup-test ## the slow suites
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
 check: setup ## ruff, mypy, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -q tests/test_layers.py

@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Set up what is missing, and only that: Debian packages, .venv, pinned Python packages, edged itself (editable).
 # Asks nothing. Run twice, the second run does nothing. Needs root, or sudo, only when a Debian package is missing.
+# With `train`: TensorFlow too, 2 GB. With `test`: also the Debian packages that only slow tests want.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-/usr/bin/python3}
 say() { printf 'setup: %s\n' "$*"; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+want() { case " $extras " in *" $1 "*) true ;; *) false ;; esac; }
+extras=$*
+
 wanted=$(grep -v '^#' packaging/apt.txt)
+if want test; then wanted+=" $(grep -v '^#' packaging/apt-test.txt)"; fi
 missing=()
 for package in $wanted; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
@@ -51,6 +56,14 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
   .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r packaging/requirements.txt
   .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
   .venv/bin/python -m compileall -q edged >/dev/null
+  printf '%s\n' "$lock" >"$stamp"
+fi
+
+stamp=.venv/.train.sha256
+lock=$(sha256sum <packaging/requirements-train.txt)
+if want train && [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
+  say "installing TensorFlow into .venv (2 GB, a few minutes)"
+  .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r packaging/requirements-train.txt
   printf '%s\n' "$lock" >"$stamp"
 fi
 say "ready"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,18 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests that need the shared recordings where there are none; in CI their absence is a failure instead."""
-    if SHARED.is_dir() or os.environ.get("CI"):
+    """Skip tests whose shared recordings or TensorFlow are not here; in CI their absence is a failure instead."""
+    if os.environ.get("CI"):
         return
-    skip = pytest.mark.skip(reason="needs the project's shared recordings, which are not beside this clone")
+    absent = {}
+    if not SHARED.is_dir():
+        absent["shared"] = "needs the project's shared recordings, which are not beside this clone"
+    if find_spec("tensorflow") is None:
+        absent["train"] = "needs TensorFlow: make setup-train"
     for item in items:
-        if item.get_closest_marker("shared"):
-            item.add_marker(skip)
+        for marker, reason in absent.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
