@@ -20,6 +20,7 @@ from bad_input import (
     workshop_collect,
     workshop_model,
     workshop_optimise,
+    workshop_train,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "The state directory": state.REFUSED,
     "Recording, and commands to a running daemon": control.CASES,
     "Datasets, and collecting them": workshop_collect.CASES,
+    "Training a model": workshop_train.CASES,
     "Optimising a model": workshop_optimise.CASES,
     "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS, *workshop_collect.WAITS),
 }
