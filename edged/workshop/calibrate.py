@@ -14,6 +14,7 @@ one alarm in them. One threshold holds for all the labels asked about, as their 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -22,7 +23,7 @@ import numpy as np
 
 from edged.errors import ConfigError
 from edged.mistakes import nearest
-from edged.workshop.poisson import dispersion, exposure_needed, predicted, upper
+from edged.workshop.poisson import cdf, dispersion, exposure_needed, predicted, upper
 from edged.workshop.scoring import at_threshold, decide
 
 if TYPE_CHECKING:
@@ -197,10 +198,9 @@ def _hours(room: Room) -> float:
 
 def _allowed(expected: float) -> int:
     """The most alarms in the hours heard whose upper bound keeps to the budget for them; 0 if not even none does."""
-    count = 0
-    while upper(count + 1, confidence=CONFIDENCE) <= expected:
-        count += 1
-    return count
+    # The bound of a count keeps to it just where so few are that improbable; and that grows with the count.
+    within = bisect_right(range(math.ceil(expected) + 1), 1 - CONFIDENCE, key=lambda count: cdf(count, expected))
+    return max(0, within - 1)
 
 
 def _lowest(room: Room, policies: Mapping[str, Policy], allowed: int) -> float:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 INK: Final = "#1b2733"
 COLOURS: Final = ("#0b6fa4", "#d1603d", "#3b8f5a", "#8a5aa8", "#b8860b", "#5f6b76")
-"""Told apart on paper and by most eyes; beyond six, they begin anew with another dash."""
+"""Told apart by most eyes, and by their dashes by all."""
 DASHES: Final = ("-", "--", ":")
 LEAST_MISSED: Final = 5.0
 """Per cent of misses that a DET curve reaches up to at least."""
@@ -47,7 +47,8 @@ def det_curves(results: Sequence[StreamResult]) -> str:
         rates = [rate for rate, _ in points]
         axes.step(rates, missed, dash, where="post", color=colour, label=condition(result.snr_db), linewidth=1.8)
         at = max(result.total.alarms / result.hours, floor)
-        axes.plot([at], [100 * (1 - (result.recall or 0))], "o", color=colour, markersize=8, markeredgecolor="white")
+        missed_now = 100 * (1 - (result.recall or 0))
+        axes.plot([at], [missed_now], "o", color=colour, markersize=8, markeredgecolor="white", clip_on=False, zorder=3)
     axes.set_xscale("log")
     axes.set_xlabel(f"false alarms an hour (the left edge, {floor:.2g}, stands for none)")
     axes.set_ylabel("events missed, %")
@@ -120,7 +121,7 @@ def timelines(excerpts: Sequence[Excerpt], *, name: str) -> str:
 
 
 def _look(number: int) -> tuple[str, str]:
-    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+    return COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
 
 
 def _figure(width: float, height: float, *, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edged.errors import SourceLost
+from edged.errors import Unavailable
 from edged.workshop.live import tapped
 from edged.workshop.scoring import Scorer
 
@@ -24,6 +24,8 @@ def listened(
 ) -> list[Scored]:
     """Score what a source of the running daemon hears; where its audio breaks off, a new stretch begins.
 
+    Where it does not come back, what was heard until then is given.
+
     Args:
         bundle: The model.
         socket: The daemon's.
@@ -34,15 +36,21 @@ def listened(
     Raises:
         UserError: The daemon has no such source, or does not let us listen.
         DaemonAway: There is no daemon.
-        SourceLost: The source delivers nothing.
+        Unavailable: The source delivers nothing.
     """
     stretches: list[Scored] = []
     heard = 0.0
     with Scorer(bundle) as scorer:
         while heard < seconds:
-            before = heard
-            stretch = Stretch(socket, source, seconds - heard)
-            scored = scorer.score(stretch, advanced=lambda s, before=before: advanced(before + s))  # type: ignore[misc]
+            try:
+                scored = scorer.score(
+                    Stretch(socket, source, seconds - heard),
+                    advanced=lambda now, before=heard: advanced(before + now),  # type: ignore[misc]
+                )
+            except Unavailable:
+                if not stretches:
+                    raise
+                return stretches  # it does not come back: what was heard until then is not thrown away
             stretches.append(scored)
             heard += scored.seconds
     return stretches
@@ -62,7 +70,7 @@ class Stretch:
         """Its samples in order, mono, at this rate; it ends early where the audio breaks off.
 
         Raises:
-            SourceLost: There is not one sample.
+            Unavailable: There is not one sample.
         """
         wanted = round(self.seconds * rate_hz)
         with closing(tapped(self.socket, self.source, rate_hz=rate_hz)) as audio:
@@ -73,6 +81,6 @@ class Stretch:
                     yield piece
                     if self.heard >= wanted:
                         return
-            except SourceLost:
+            except Unavailable:
                 if not self.heard:
                     raise
