@@ -8,6 +8,7 @@ the others as they are, and the four trainings of a cross-validation and the fin
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from edged.workshop.scenes import Palette, Sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from edged.workshop.augment import Wave
     from edged.workshop.recipe import Recipe
@@ -134,17 +137,48 @@ def palette_of(part: Part, recipe: Recipe, outputs: Sequence[str]) -> Palette:
 
 
 def _said(lines: Sequence[Line]) -> list[Sound]:
-    return [Sound.of(to_wave(speech.say(line.words, line.voice))) for line in lines]
+    """All of them, several at a time: each is a process of its own, and threads wait for them."""
+    with ThreadPoolExecutor() as pool:
+        return [Sound.of(to_wave(said)) for said in pool.map(lambda line: speech.say(line.words, line.voice), lines)]
 
 
 def _made(rng: np.random.Generator) -> list[Wave]:
-    """Noise as nature has it: fans, wind, the hiss of electronics."""
+    """Noise as machines and weather make it: hiss that falls with frequency, some of it in gusts, hum, and knocks."""
+    length = BED_S * RATE_HZ
     made = []
-    for power in COLOURS * 4:
-        spectrum = np.fft.rfft(rng.standard_normal(BED_S * RATE_HZ))
-        wave = np.fft.irfft(spectrum / np.maximum(1, np.arange(len(spectrum))) ** power)
-        made.append((wave / wave.std() * 0.1).astype(np.float32))
+    for number, power in enumerate(COLOURS * 8):
+        spectrum = np.fft.rfft(rng.standard_normal(length))
+        wave = np.fft.irfft(spectrum / np.maximum(1, np.arange(len(spectrum))) ** power, n=length)
+        wave /= wave.std()
+        match number % 4:
+            case 1:
+                wave *= 1 + 0.9 * np.sin(2 * np.pi * rng.uniform(0.2, 12) * np.arange(length) / RATE_HZ)
+            case 2:
+                wave = 0.3 * wave + _hum(rng, length)
+            case 3:
+                wave = 0.2 * wave + _knocks(rng, length)
+        made.append((wave * 0.1 / wave.std()).astype(np.float32))
     return made
+
+
+def _hum(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
+    """A motor: harmonics of a pitch that wanders."""
+    pitch_hz = float(np.exp(rng.uniform(np.log(40), np.log(900))))
+    drift = np.interp(np.arange(length), np.linspace(0, length, 9), rng.uniform(0.9, 1.1, 9))
+    phase = 2 * np.pi * np.cumsum(pitch_hz * drift) / RATE_HZ
+    harmonics = [k for k in range(1, 13) if k * pitch_hz * 1.1 < RATE_HZ / 2]
+    return np.asarray(sum(np.sin(k * phase) * rng.uniform(0.1, 1) / k for k in harmonics))
+
+
+def _knocks(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
+    """Short ringing blows, now and then: keys, cups, steps."""
+    wave = np.zeros(length)
+    for _ in range(int(rng.integers(5, 60))):
+        ring = int(rng.uniform(0.01, 0.15) * RATE_HZ)
+        at, time_s = int(rng.integers(length - ring)), np.arange(ring) / RATE_HZ
+        tone = np.sin(2 * np.pi * rng.uniform(150, 5000) * time_s) + rng.standard_normal(ring)
+        wave[at : at + ring] += tone * np.exp(-time_s * rng.uniform(20, 200)) * rng.uniform(0.2, 1)
+    return wave
 
 
 def _babble(talk: Sequence[Wave], *, rng: np.random.Generator) -> list[Wave]:

@@ -195,11 +195,13 @@ class Streaming(Table):
     """Any words, to make sentences of."""
     sentences: int = Field(default=1800, ge=0, le=100_000)
     """Sentences that are said."""
-    word: Share = 0.45
+    word: Share = 0.4
     """Share of the sounds in a scene that are a whole word."""
-    cut: Share = 0.12
+    cut: Share = 0.1
     """Share that are a word cut short."""
-    machines: Share = 0.35
+    scrambled: Share = 0.12
+    """Share that are words put together wrongly, in a real voice."""
+    machines: Share = 0.3
     """Share of the words that are said by machines."""
     quiet: Share = 0.2
     """Share of the scenes with next to no noise."""
@@ -209,6 +211,8 @@ class Streaming(Table):
     """Of the others: what is said over the noise, from … to …."""
     mask: bool = True
     """Blank out stripes of time and of bands in training."""
+    warp: float = Field(default=0.08, ge=0, le=0.5, allow_inf_nan=False)
+    """Stretch the bands by this share at most in training: other throats."""
 
 
 class Recipe(Table):

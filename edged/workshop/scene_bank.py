@@ -39,10 +39,11 @@ if TYPE_CHECKING:
 
 SCALE: Final = 25.6
 """Features are kept as whole numbers of 1/25.6, which the micro front end's are."""
-HIT_S: Final = (-0.06, 0.24)
+HIT_S: Final = (0.03, 0.33)
 """A window that ends so long after a word's end is to say the word …"""
-EITHER_S: Final = (-0.35, 0.65)
-"""… and within this it may say so or not: people disagree where a word ends, too."""
+EITHER_S: Final = (-0.12, 0.65)
+"""… and within this it may say so or not: nobody can tell to the tenth of a second where a word ends. Before that it
+may not: who says "compu" may go on "ting"."""
 _BLOCK: Final = 16
 """Scenes that a process makes at a time."""
 
@@ -130,7 +131,15 @@ class _Painter:
 
     def paint(self, number: int) -> tuple[NDArray[np.uint16], NDArray[np.int8], NDArray[np.bool_]]:
         how = self.recipe.streaming
-        odds = Odds(word=how.word, cut=how.cut, spoken=how.machines, quiet=how.quiet, room=how.room, snr_db=how.snr_db)
+        odds = Odds(
+            word=how.word,
+            cut=how.cut,
+            scrambled=how.scrambled,
+            spoken=how.machines,
+            quiet=how.quiet,
+            room=how.room,
+            snr_db=how.snr_db,
+        )
         scene = compose(
             self.palette, rng=np.random.default_rng([self.recipe.training.seed, self.part, number]), odds=odds
         )

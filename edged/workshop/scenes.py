@@ -81,8 +81,10 @@ class Odds:
 
     word: float = 0.5
     """Of the items in a scene, words that are whole."""
-    cut: float = 0.12
+    cut: float = 0.1
     """Of the items, words cut short."""
+    scrambled: float = 0.12
+    """Of the items, words put together wrongly: in a real voice, and nearly right."""
     spoken: float = 0.35
     """Of the words, those said by machines."""
     quiet: float = 0.2
@@ -116,16 +118,24 @@ def compose(palette: Palette, *, rng: np.random.Generator, odds: Odds) -> Scene:
 def _item(palette: Palette, *, rng: np.random.Generator, odds: Odds) -> tuple[str, Wave, int]:
     """A sound at its own speed and level, the label if it is a whole word, and where the word ends in it."""
     chance = rng.random()
-    if chance < odds.word + odds.cut:
-        label = str(rng.choice(sorted(palette.words)))
-        pool = palette.spoken if palette.spoken and rng.random() < odds.spoken else palette.words
-        sound = pool[label][int(rng.integers(len(pool[label])))]
-        if chance >= odds.word:
-            return "", _varied(_cut(sound, rng=rng), rng=rng)[0], 0
+    if chance >= odds.word + odds.cut + odds.scrambled:
+        kind = palette.others[int(rng.integers(len(palette.others)))]
+        return "", _varied(_trimmed(kind[int(rng.integers(len(kind)))], rng=rng), rng=rng)[0], 0
+    label, sound = _word(palette, rng=rng, odds=odds)
+    if chance < odds.word:
         wave, ends = _varied(_trimmed(sound, rng=rng), rng=rng)
         return label, wave, ends
-    kind = palette.others[int(rng.integers(len(palette.others)))]
-    return "", _varied(_trimmed(kind[int(rng.integers(len(kind)))], rng=rng), rng=rng)[0], 0
+    if chance < odds.word + odds.cut:
+        return "", _varied(_cut(sound, rng=rng), rng=rng)[0], 0
+    other, second = _word(palette, rng=rng, odds=odds)
+    return "", _varied(_scrambled(sound, second if other != label else None, rng=rng), rng=rng)[0], 0
+
+
+def _word(palette: Palette, *, rng: np.random.Generator, odds: Odds) -> tuple[str, Sound]:
+    labels = sorted(palette.words)
+    label = labels[int(rng.integers(len(labels)))]
+    pool = palette.spoken if label in palette.spoken and rng.random() < odds.spoken else palette.words
+    return label, pool[label][int(rng.integers(len(pool[label])))]
 
 
 def _trimmed(sound: Sound, *, rng: np.random.Generator) -> Sound:
@@ -146,6 +156,21 @@ def _cut(sound: Sound, *, rng: np.random.Generator) -> Sound:
     kept = int(length * rng.uniform(*_HALF))
     first = sound.core.start if rng.random() < 0.5 else sound.core.stop - kept  # noqa: PLR2004 - either half
     return Sound(_faded(sound.wave[first : first + kept]), slice(0, kept))
+
+
+def _scrambled(sound: Sound, other: Sound | None, *, rng: np.random.Generator) -> Sound:
+    """The beginning of a word with the end of another one, or its own halves the wrong way round, or all backwards."""
+    core = sound.wave[sound.core]
+    at = int(len(core) * rng.uniform(0.35, 0.65))
+    if other is not None and rng.random() < 0.6:  # noqa: PLR2004 - mostly
+        ending = other.wave[other.core]
+        parts = [core[:at], ending[int(len(ending) * rng.uniform(0.35, 0.65)) :]]
+    elif rng.random() < 0.6:  # noqa: PLR2004 - as above
+        parts = [core[at:], core[:at]]
+    else:
+        parts = [core[::-1]]
+    wave = np.concatenate([_faded(part) for part in parts])
+    return Sound(wave, slice(0, len(wave)))
 
 
 def _varied(sound: Sound, *, rng: np.random.Generator) -> tuple[Wave, int]:
@@ -185,7 +210,6 @@ def _over_noise(track: Wave, loud: Wave, beds: Sequence[Wave], *, rng: np.random
     if rng.random() < 0.25:  # noqa: PLR2004 - two at once
         other = fitted(beds[int(rng.integers(len(beds)))], len(track), rng=rng)
         bed = mix(bed, other, snr_db=float(rng.uniform(-6.0, 6.0)))
-    bed = colour(bed, rng=rng, rate_hz=RATE_HZ, depth_db=3.0)
     reference = float(np.square(loud).mean(dtype=np.float64)) or 1.0
     power = float(np.square(bed).mean(dtype=np.float64)) or 1.0
     snr_db = float(rng.uniform(*odds.snr_db))

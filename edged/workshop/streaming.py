@@ -43,6 +43,8 @@ SMOOTHED: Final = 3
 """Windows over which `score` takes the mean, as the policies do."""
 LEAD_S: Final = 0.5
 """Silence before and after a clip that is scored."""
+_UNWARPED: Final = 0.3
+"""Share of the scenes whose bands stay as they are."""
 _STRIPES: Final = 3
 """Masked stripes in a scene are fewer than this of bands, and no more of frames."""
 
@@ -85,8 +87,9 @@ class Streams:
         parts = rng.integers(len(self._parts), size=training.batch)
         picked = [(self._parts[at], int(rng.integers(len(self._parts[at].features)))) for at in parts]
         inputs = np.stack([scenes.features[at] for scenes, at in picked]).astype(np.float32) / np.float32(SCALE)
-        if self._recipe.streaming.mask:
-            for frames in inputs:
+        for frames in inputs:
+            _warp(frames, rng, by=self._recipe.streaming.warp)
+            if self._recipe.streaming.mask:
                 _mask(frames, rng)
         return Batch(
             inputs=inputs,
@@ -125,6 +128,18 @@ def _mask(frames: Frames, rng: np.random.Generator) -> None:
     for _ in range(int(rng.integers(_STRIPES + 1))):
         first = int(rng.integers(length - 12))
         frames[first : first + int(rng.integers(1, 12))] = 0
+
+
+def _warp(frames: Frames, rng: np.random.Generator, *, by: float) -> None:
+    """Stretch or squeeze the bands in place, and move them by one at most: a longer throat, a smaller head."""
+    if not by or rng.random() < _UNWARPED:
+        return
+    width = frames.shape[1]
+    source = (np.arange(width) + rng.uniform(-1, 1)) * (1 + rng.uniform(-by, by))
+    source = np.clip(source, 0, width - 1.001)
+    low = source.astype(int)
+    share = (source - low).astype(np.float32)
+    frames[:] = frames[:, low] * (1 - share) + frames[:, low + 1] * share
 
 
 def _heard(model: Any, recipe: Recipe, samples: np.ndarray[Any, np.dtype[np.int16]]) -> np.ndarray[Any, Any]:
