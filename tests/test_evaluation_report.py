@@ -157,7 +157,7 @@ def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
 
 
 def test_without_matplotlib_it_says_how_to_get_it(found: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"needs matplotlib") as caught:
         report(found)
     assert "pip install 'edged[report]'" in str(caught.value)

@@ -19,7 +19,7 @@ from edged.workshop.evaluate import Alone, needed
 from edged.workshop.room import listened
 from edged.workshop.scoring import Recording, score_all
 from edged.workshop.summary import duration, number, percent
-from edged.workshop.whole import write_whole
+from edged.workshop.whole import see_writable, write_whole
 
 if TYPE_CHECKING:
     import argparse
@@ -73,6 +73,8 @@ def _consistent(arguments: argparse.Namespace) -> None:
         raise ConfigError("is no length", key="--minutes", value=arguments.minutes, way_out="Give a number above 0")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError("is out of range", key="--jobs", value=arguments.jobs, way_out="Give 1 or more")
+    if arguments.write is not None:
+        see_writable(arguments.write)
     if arguments.folds is not None and not arguments.room:
         raise ConfigError("needs groups", key="--folds", value=arguments.folds, way_out="Give the room as a --room")
     if arguments.folds is not None and arguments.folds < 2:  # noqa: PLR2004 - one to calibrate on, one to count in

@@ -11,11 +11,13 @@ from edged.errors import ConfigError
 from edged.progress import progress
 from edged.workshop.chosen import clips_of, is_sound
 from edged.workshop.evaluate import evaluate_clips, evaluate_streams
+from edged.workshop.pictures import see_matplotlib
+from edged.workshop.report import report
 from edged.workshop.results import Evaluation, facts_of, merge
 from edged.workshop.results_file import read_results, to_json
 from edged.workshop.streams import recorded, woven
 from edged.workshop.summary import clip_rows, said_rows, sentences, stream_rows, text_table
-from edged.workshop.whole import write_whole
+from edged.workshop.whole import see_writable, write_whole
 
 if TYPE_CHECKING:
     import argparse
@@ -31,8 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     _consistent(arguments)
     found = merge([read_results(path) for path in arguments.merge]) if arguments.merge else _evaluated(arguments)
     if arguments.report is not None:
-        from edged.workshop.report import report  # noqa: PLC0415 - only who asks for pictures needs matplotlib
-
         write_whole(arguments.report, report(found).encode())
     print(to_json(found) if arguments.json else _in_words(found))
     return 0
@@ -58,6 +58,9 @@ def _consistent(arguments: argparse.Namespace) -> None:
             raise ConfigError("is out of range", key=key, value=value, way_out="Give a number, such as 0.75 or 10")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise ConfigError("is out of range", key="--jobs", value=arguments.jobs, way_out="Give 1 or more")
+    if arguments.report is not None:
+        see_writable(arguments.report)
+        see_matplotlib()
 
 
 def _evaluated(arguments: argparse.Namespace) -> Evaluation:

@@ -6,6 +6,7 @@ stays text, in whatever sans-serif the reader has. Nothing is rasterised, and no
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,17 @@ DARK: Final = 0.55
 """From this share on a cell of the confusion matrix is so dark that its number is written in white."""
 MANY: Final = 12
 """Labels from which on a confusion matrix is written smaller."""
+
+
+def see_matplotlib() -> None:
+    """See, before hours of work, that there can be pictures of it.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        way_out = "Type pip install 'edged[report]', or leave --report out"
+        raise UserError("needs matplotlib", key="--report", way_out=way_out)
 
 
 def det_curves(results: Sequence[StreamResult]) -> str:
@@ -126,11 +138,9 @@ def _look(number: int) -> tuple[str, str]:
 
 def _figure(width: float, height: float, *, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of inches, with its axes; no pyplot, which would look for a screen."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, 300 ms that only a report should pay
-    except ImportError:
-        way_out = "Type pip install 'edged[report]', or leave --report out"
-        raise UserError("needs matplotlib", key="--report", way_out=way_out) from None
+    see_matplotlib()
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, 300 ms that only a report should pay
+
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = [figure.add_subplot(rows, columns, number + 1) for number in range(rows * columns)]
     for each in axes:

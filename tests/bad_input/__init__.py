@@ -18,6 +18,7 @@ from bad_input import (
     models,
     state,
     workshop_collect,
+    workshop_evaluate,
     workshop_model,
     workshop_optimise,
     workshop_train,
@@ -36,6 +37,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Datasets, and collecting them": workshop_collect.CASES,
     "Training a model": workshop_train.CASES,
     "Optimising a model": workshop_optimise.CASES,
+    "Evaluating and calibrating": workshop_evaluate.CASES,
     "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS, *workshop_collect.WAITS),
 }
 """By chapter."""
