@@ -82,7 +82,7 @@ MAY = {
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
     "workshop": BASE + "audio classify control decide features lane mistakes progress replay shipped",
-    "commands": SERVICE + "classifier daemon installed progress replay voice workshop",
+    "commands": SERVICE + "classifier daemon installed progress replay shipped voice workshop",
     "cli": "errors commands config workshop_cli",
     "workshop_cli": "",
     "__main__": "cli",
