@@ -378,6 +378,7 @@ class Notes:
 
     def kept(self, clip: Clip, *, length_s: float, left: int) -> None:  # noqa: ARG002 - the shape of a Screen
         self.said.append(f"kept, {left} left")
+        assert clip in read_dataset(clip.path.parents[1]).clips, "whatever comes now, it is kept"
 
     def refused(self, why: str) -> None:
         self.said.append(why.partition(":")[0].partition(" as ")[0].partition(";")[0])

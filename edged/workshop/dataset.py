@@ -176,8 +176,7 @@ def folds(clips: Sequence[Clip], *, k: int, seed: int) -> dict[Speaker, int]:
     fold_of: dict[Speaker, int] = {}
     for at in sorted(order, key=lambda at: -sizes[at]):
         crowding = np.round(held @ shares[at], 12)
-        empty = dealt > 0 if len(speakers) - len(fold_of) <= np.count_nonzero(dealt == 0) else np.zeros(k)
-        fold = int(np.lexsort((dealt, crowding, empty))[0])
+        fold = int(np.lexsort((dealt, crowding))[0])  # an empty fold comes before all others
         held[fold] += shares[at]
         dealt[fold] += sizes[at]
         fold_of[speakers[at]] = fold
