@@ -167,14 +167,20 @@ class Decide(Table):
 class Streaming(Table):
     """The kind `streaming`: its network, the scenes it is trained on, and what machines say in them."""
 
-    channels: int = Field(default=52, ge=4, le=512)
-    """Of every convolution."""
     first_kernel: int = Field(default=5, ge=1, le=64)
     """Frames that the first convolution spans; at least window_frames."""
+    first_bands: int = Field(default=8, ge=1, le=64)
+    """Bands that it spans."""
+    bands: Annotated[tuple[Annotated[int, Field(ge=1, le=512)], ...], Field(strict=False, min_length=1)] = (16, 32, 48)
+    """Filters of the convolutions that look at bands too; each halves their number."""
+    channels: int = Field(default=64, ge=4, le=512)
+    """Of the convolutions that look at time only."""
     kernels: Annotated[tuple[Annotated[int, Field(ge=2, le=64)], ...], Field(strict=False, min_length=1)] = (
-        *(3, 5, 7, 9, 13, 17),
+        *(5, 9, 13, 17),
     )
-    """Windows that each depthwise convolution after it spans; their sum is what the model can remember."""
+    """Windows that each of them spans; their sum is what the model can remember."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the channels that each of them goes without in training."""
     scenes: int = Field(default=2500, ge=1, le=1_000_000)
     """Scenes of 6 s for each part."""
     parts: int = Field(default=4, ge=1, le=100)

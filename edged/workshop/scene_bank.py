@@ -44,6 +44,8 @@ HIT_S: Final = (0.03, 0.33)
 EITHER_S: Final = (-0.12, 0.65)
 """… and within this it may say so or not: nobody can tell to the tenth of a second where a word ends. Before that it
 may not: who says "compu" may go on "ting"."""
+NETWORK: Final = ("first_kernel", "first_bands", "bands", "channels", "kernels", "dropout", "mask", "warp")
+"""What of a recipe's streaming table does not change the scenes."""
 _BLOCK: Final = 16
 """Scenes that a process makes at a time."""
 
@@ -97,7 +99,7 @@ def _key(part: Part, recipe: Recipe, outputs: Sequence[str]) -> str:
         ],
         "outputs": list(outputs),
         "recipe": recipe.model_dump(include={"front_end", "window_frames"}) | {"seed": recipe.training.seed},
-        "scenes": recipe.streaming.model_dump(exclude={"channels", "kernels", "first_kernel", "mask"}),
+        "scenes": recipe.streaming.model_dump(exclude=set(NETWORK)),
         "when": [HIT_S, EITHER_S],
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]

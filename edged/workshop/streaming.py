@@ -1,8 +1,9 @@
 """Kind `streaming`: a network for wake words that hears each frame once and keeps what it needs of the past.
 
-It is a stack of convolutions over time only: the first takes the frames of a window (30 ms) with a few of those before,
-each later one has a depthwise kernel over the windows so far and a pointwise one over the channels, and adds what it
-finds to what it was given. In training it sees whole scenes at once; at work it gets one window at a time, and each
+It is a stack of convolutions. The first ones look at bands as well as at time, because a voice is another one's moved
+up or down; each halves the bands, until one more takes all that are left together. The later ones look at time only: a
+depthwise kernel over the windows so far, a pointwise one over the channels, and what they find is added to what they
+were given. In training the network sees whole scenes at once; at work it gets one window (30 ms) at a time, and each
 layer keeps the end of its past in a variable of the model. Both compute the same numbers.
 
 What is trained on are scenes (`edged.workshop.scenes`), because a stream is what it will hear.
@@ -10,6 +11,7 @@ What is trained on are scenes (`edged.workshop.scenes`), because a stream is wha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,6 +39,8 @@ GAIN: Final = 0.1
 MOMENTUM: Final = 0.95
 """Of the batch normalisation's means: 0.99, Keras' own, would still remember chance after a short training."""
 EPSILON: Final = 1e-3
+PAST: Final = 3
+"""Windows that each convolution over bands spans."""
 REPRESENTATIVE: Final = 40
 """Scenes to quantise with, 8000 windows in order."""
 SMOOTHED: Final = 3
@@ -164,17 +168,27 @@ def build(recipe: Recipe, outputs: Sequence[str]) -> Any:
     """The network over whole scenes: [batch, frames, width] to logits [batch, windows, outputs]."""
     import keras  # noqa: PLC0415 - an extra, and seconds to load
 
-    how, layers = recipe.streaming, keras.layers
-    inputs = keras.Input((None, open_front_end(recipe.spec).width))
-    at = layers.Rescaling(GAIN)(inputs)
-    at = layers.ZeroPadding1D((how.first_kernel - recipe.window_frames, 0))(at)
-    at = layers.Conv1D(how.channels, how.first_kernel, strides=recipe.window_frames, use_bias=False)(at)
-    at = layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)(at))
+    how, layers, width = recipe.streaming, keras.layers, open_front_end(recipe.spec).width
+    window = recipe.window_frames
+
+    def active(given: Any) -> Any:
+        return layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)(given))
+
+    inputs = keras.Input((None, width))
+    at = layers.Reshape((-1, width, 1))(layers.Rescaling(GAIN)(inputs))
+    at = layers.ZeroPadding2D(((how.first_kernel - window, 0), (0, 0)))(at)
+    span = (how.first_kernel, how.first_bands)
+    at = active(layers.Conv2D(how.bands[0], span, strides=(window, 2), use_bias=False)(at))
+    for filters in how.bands[1:]:
+        at = layers.DepthwiseConv2D((PAST, 3), use_bias=False)(layers.ZeroPadding2D(((PAST - 1, 0), (0, 0)))(at))
+        at = active(layers.Conv2D(filters, 1, strides=(1, 2), use_bias=False)(at))
+    left = at.shape[2]
+    at = layers.DepthwiseConv2D((PAST, left), use_bias=False)(layers.ZeroPadding2D(((PAST - 1, 0), (0, 0)))(at))
+    at = layers.Reshape((-1, how.channels))(active(layers.Conv2D(how.channels, 1, use_bias=False)(at)))
     for kernel in how.kernels:
         found = layers.DepthwiseConv1D(kernel, use_bias=False)(layers.ZeroPadding1D((kernel - 1, 0))(at))
-        found = layers.Conv1D(how.channels, 1, use_bias=False)(found)
-        found = layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)(found))
-        at = layers.Add()([at, found])
+        found = active(layers.Conv1D(how.channels, 1, use_bias=False)(found))
+        at = layers.Add()([at, layers.SpatialDropout1D(how.dropout)(found)])
     return keras.Model(inputs, layers.Conv1D(len(outputs), 1)(at))
 
 
@@ -196,53 +210,76 @@ def export(model: Any, folder: Path) -> None:
     tf.saved_model.save(stream, str(folder), signatures={"serving_default": step})
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A depthwise and a pointwise convolution as they are computed at work."""
+
+    depthwise: Any
+    """Shape (windows, bands, channels, 1)."""
+    pointwise: Any
+    """Shape (1, 1, channels, filters), the batch normalisation after it folded in."""
+    bias: Any
+    stride: int
+    """Of the pointwise one, over the bands."""
+    adds: bool
+    """What it finds is added to what it was given."""
+
+
 def _at_work(model: Any) -> Any:
     """A `tf.Module` with a method `step` from [1, window, width] to posteriors [1, outputs]."""
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    convolutions = _of(model, "Conv1D")
-    depthwise, norms = _of(model, "DepthwiseConv1D"), _of(model, "BatchNormalization")
-    folded = [_folded(conv.kernel.numpy(), norm) for conv, norm in zip(convolutions, norms, strict=False)]
+    first, blocks, head = _parted(model)
+    (kernel, bias), window, width = _folded(*first), first[0].strides[0], model.input_shape[-1]
+    dense, dense_bias = (weight.numpy() for weight in head.weights)
+
+    def past(length: int, bands: int, channels: int) -> Any:
+        return tf.Variable(tf.zeros((1, length, bands, channels)), trainable=False)
 
     class AtWork(tf.Module):  # type: ignore[misc]
         """Each layer's past is as long as its kernel, less what comes."""
 
         def __init__(self) -> None:
             super().__init__()
-            kernel, self.bias = folded[0]
-            (self.window,) = convolutions[0].strides
-            self.width = kernel.shape[1]
-            self.kernel = (kernel * GAIN)[:, None]
-            self.past = tf.Variable(tf.zeros((1, len(kernel) - self.window, 1, self.width)), trainable=False)
-            self.blocks = []
-            for layer, (pointwise, bias) in zip(depthwise, folded[1:], strict=True):
-                kernel = layer.kernel.numpy()[:, None]
-                past = tf.Variable(tf.zeros((1, len(kernel) - 1, 1, kernel.shape[2])), trainable=False)
-                self.blocks.append((kernel, pointwise[None], bias, past))
-            self.dense, self.dense_bias = convolutions[-1].kernel.numpy()[0], convolutions[-1].bias.numpy()
+            self.window, self.width, self.past = window, width, past(len(kernel) - window, width, 1)
+            self.pasts, bands = [], (width - kernel.shape[1]) // 2 + 1
+            for block in blocks:
+                self.pasts.append(past(len(block.depthwise) - 1, bands, block.depthwise.shape[2]))
+                bands = -(-(bands - block.depthwise.shape[1] + 1) // block.stride)
 
         def step(self, frames: Any) -> Any:
             """One window."""
-            heard = tf.concat([self.past, tf.reshape(frames, (1, self.window, 1, self.width))], 1)
+            heard = tf.concat([self.past, tf.reshape(frames, (1, window, width, 1))], 1)
             if self.past.shape[1]:
-                self.past.assign(heard[:, self.window :])
-            at = tf.nn.relu(tf.nn.conv2d(heard, self.kernel, 1, "VALID") + self.bias)
-            for kernel, pointwise, bias, past in self.blocks:
-                heard = tf.concat([past, at], 1)
-                past.assign(heard[:, 1:])
-                found = tf.nn.depthwise_conv2d(heard, kernel, (1, 1, 1, 1), "VALID")
-                at = at + tf.nn.relu(tf.nn.conv2d(found, pointwise, 1, "VALID") + bias)
-            return tf.nn.softmax(tf.reshape(at, (1, -1)) @ self.dense + self.dense_bias)
+                self.past.assign(heard[:, window:])
+            at = tf.nn.relu(tf.nn.conv2d(heard, kernel * GAIN, (1, 2), "VALID") + bias)
+            for block, before in zip(blocks, self.pasts, strict=True):
+                heard = tf.concat([before, at], 1)
+                before.assign(heard[:, 1:])
+                found = tf.nn.depthwise_conv2d(heard, block.depthwise, (1, 1, 1, 1), "VALID")
+                found = tf.nn.relu(tf.nn.conv2d(found, block.pointwise, (1, block.stride), "VALID") + block.bias)
+                at = at + found if block.adds else found
+            return tf.nn.softmax(tf.reshape(at, (1, -1)) @ dense[0] + dense_bias)
 
     return AtWork()
 
 
-def _of(model: Any, kind: str) -> list[Any]:
-    return [layer for layer in model.layers if type(layer).__name__ == kind]
+def _parted(model: Any) -> tuple[tuple[Any, Any], list[_Block], Any]:
+    """The first convolution with its normalisation, the blocks, and the layer that gives the logits."""
+    kinds = {"Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "BatchNormalization"}
+    first, norm, *rest, head = [layer for layer in model.layers if type(layer).__name__ in kinds]
+    blocks = []
+    for depthwise, pointwise, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        kernel, bias = _folded(pointwise, after)
+        if type(depthwise).__name__ == "DepthwiseConv1D":
+            blocks.append(_Block(depthwise.kernel.numpy()[:, None], kernel[None], bias, stride=1, adds=True))
+        else:
+            blocks.append(_Block(depthwise.kernel.numpy(), kernel, bias, stride=pointwise.strides[1], adds=False))
+    return (first, norm), blocks, head
 
 
-def _folded(kernel: Any, norm: Any) -> tuple[Any, Any]:
+def _folded(convolution: Any, norm: Any) -> tuple[Any, Any]:
     """A convolution and the normalisation after it as one: kernel and bias."""
     gain, offset, mean, variance = (weight.numpy() for weight in norm.weights)
     scale = gain / np.sqrt(variance + EPSILON)
-    return kernel * scale, offset - mean * scale
+    return convolution.kernel.numpy() * scale, offset - mean * scale
