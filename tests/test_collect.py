@@ -351,6 +351,16 @@ def test_it_does_not_matter_how_the_stream_is_cut(pieces: list[int]) -> None:
     assert [take.tobytes() for take in cut(SAYING, pieces=pieces)] == [take.tobytes() for take in cut(SAYING)]
 
 
+@pytest.mark.parametrize("taking", [Said(length_s=2.0), Steady(length_s=0.5)])
+def test_no_take_is_spliced(taking: Said | Steady) -> None:
+    taking.push(np.concatenate([room(1.5), burst(0.4, seed=1)]))
+    taking.broken()
+    after = np.concatenate([room(1.2, seed=7), burst(0.6, seed=2), room(1.2, seed=8)])
+    takes = taking.push(after)
+    assert takes
+    assert all(take.samples.tobytes() in after.tobytes() for take in takes)
+
+
 def test_a_take_that_goes_on_is_not_whole() -> None:
     taking = Said(length_s=1.0)
     takes = taking.push(np.concatenate([room(1.5), burst(3.0), room(1.5), burst(seed=3), room(1.5)]))

@@ -57,9 +57,10 @@ def _gathered(arguments: argparse.Namespace) -> Gathered:
 
 def _recorded(arguments: argparse.Namespace) -> Gathered:
     asked = _asked(arguments)
-    with contextlib.closing(_heard(arguments)) as heard, Writer(arguments.dataset) as writer:
+    taking = _taking(arguments)
+    with contextlib.closing(_heard(arguments, taking)) as heard, Writer(arguments.dataset) as writer:
         known = _known(arguments.dataset, label=asked.label)
-        return record(heard, asked=asked, taking=_taking(arguments), writer=writer, known=known, screen=Terminal(asked))
+        return record(heard, asked=asked, taking=taking, writer=writer, known=known, screen=Terminal(asked))
 
 
 def _asked(arguments: argparse.Namespace) -> Asked:
@@ -76,10 +77,11 @@ def _asked(arguments: argparse.Namespace) -> Asked:
     return Asked(arguments.label, source, arguments.group, arguments.licence, arguments.count)
 
 
-def _heard(arguments: argparse.Namespace) -> Generator[Pcm, None, None]:
+def _heard(arguments: argparse.Namespace, taking: Taking) -> Generator[Pcm, None, None]:
     if arguments.source is None:
         return recorded(arguments.device or "default", rate_hz=RATE_HZ)
-    return tapped(control_socket(arguments.config), arguments.source, rate_hz=RATE_HZ)
+    socket = control_socket(arguments.config)
+    return tapped(socket, arguments.source, rate_hz=RATE_HZ, broken=taking.broken)
 
 
 def _taking(arguments: argparse.Namespace) -> Taking:

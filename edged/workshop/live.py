@@ -14,7 +14,7 @@ from edged.control.protocol import pcm_of
 from edged.errors import DaemonAway, SourceLost
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -24,25 +24,31 @@ PATIENCE_S = 4.0
 """No audio from the daemon for so long: its source delivers none."""
 
 
-def tapped(socket: Path, source: str, *, rate_hz: int) -> Generator[Pcm, None, None]:
+def tapped(
+    socket: Path, source: str, *, rate_hz: int, broken: Callable[[], None] | None = None
+) -> Generator[Pcm, None, None]:
     """Yield what a source of the running daemon hears, shape (n,), without end.
 
     Args:
         socket: The daemon's.
         source: The source's name in its config.
         rate_hz: Samples per second that are wanted.
+        broken: Called where what comes next does not follow on what came before; None: that ends it.
 
     Raises:
         UserError: The daemon has no such source, or does not let us listen.
         DaemonAway: There is no daemon.
-        SourceLost: The source delivers nothing, or broke off: a recording is never spliced.
+        SourceLost: The source delivers nothing, or broke off and nobody was to be told: a recording is never spliced.
     """
     converter: Converter | None = None
     for item in _items(socket, source):
         if converter is None:
             converter = Converter(item["rate_hz"], item["channels"], rate_hz)
         elif item["fresh"] or "dropped" in item:
-            raise SourceLost(f"the audio of {source} broke off; try again")
+            if broken is None:
+                raise SourceLost(f"the audio of {source} broke off; try again")
+            broken()
+            converter.reset()
         yield converter.push(np.frombuffer(pcm_of(item), "<i2").reshape(-1, item["channels"]))
 
 

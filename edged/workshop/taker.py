@@ -58,6 +58,9 @@ class Taking(Protocol):
     def push(self, samples: Pcm) -> list[Take]:
         """Take the next samples, shape (n,), 16 kHz, however many; return what was said."""
 
+    def broken(self) -> None:
+        """Give up the take that is being said: what comes next does not follow on it."""
+
 
 class Frames:
     """Cuts a stream into frames of one length, however it comes."""
@@ -71,6 +74,10 @@ class Frames:
         count = len(held) // FRAME
         self._rest = held[count * FRAME :]
         return [held[at * FRAME : (at + 1) * FRAME] for at in range(count)]
+
+    def reset(self) -> None:
+        """Forget what fills no frame yet."""
+        self._rest = np.zeros(0, np.int16)
 
 
 class Said:
@@ -94,6 +101,11 @@ class Said:
     def push(self, samples: Pcm) -> list[Take]:
         """Take the next samples, shape (n,), 16 kHz, however many; return what was said."""
         return [take for frame in self._frames.push(samples) if (take := self._step(frame)) is not None]
+
+    def broken(self) -> None:
+        """Give up the take that is being said: what comes next does not follow on it."""
+        self._frames.reset()
+        self._listening()
 
     @property
     def quiet_dbfs(self) -> float:
@@ -162,3 +174,8 @@ class Steady:
                 takes.append(Take(np.concatenate(self._taken)))
                 self._taken = []
         return takes
+
+    def broken(self) -> None:
+        """Give up the take that is being recorded: what comes next does not follow on it."""
+        self._frames.reset()
+        self._taken = []
