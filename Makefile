@@ -1,7 +1,7 @@
 # Two commands: `make run` shows edged at work, `make test` tests it. Each sets up what is missing first.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-.PHONY: help setup setup-train setup-test run test test-all check bad-input bench clean
+.PHONY: help setup setup-train setup-test run test test-all check bad-input bench model-sounds clean
 
 help:      ## what there is to type
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*##/make \1 #/' | column -t -s '#'
@@ -21,6 +21,8 @@ check: setup ## ruff, mypy, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -q tests/test_layers.py
 bench: setup ## what the whole road costs beside the bare loop: CPU, memory, start, latency; 5 minutes
 	@$(BIN)/python packaging/bench_road.py $(BENCH)
+model-sounds: setup-train ## train the default model `sounds` anew, fold by fold; an hour
+	@$(BIN)/python packaging/make_sounds.py $(DATA) build/sounds
 bad-input: setup ## make every mistake that edged knows, and print what it says to each
 	@PYTHONPATH=tests $(BIN)/python -m bad_input $(BAD_INPUT)
 clean:     ## remove what setup and the tools made in this folder

@@ -65,7 +65,7 @@ def test_a_batch_has_the_shapes_of_the_recipe_and_targets_that_are_distributions
 def heard(windows: Windows, *, output: int, count: int = 200) -> NDArray[np.float64]:
     """In how many frames of each example of a label anything sounds."""
     rng = np.random.default_rng(0)
-    found = []
+    found: list[float] = []
     while len(found) < count:
         frames, target = windows._example(rng)
         if target.argmax() == output:

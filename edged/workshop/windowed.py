@@ -244,7 +244,7 @@ def build(recipe: Recipe, outputs: Sequence[str]) -> Any:
     layers, network = keras.layers, recipe.network
     width = open_front_end(recipe.spec).width
     given = keras.Input((recipe.window_frames, width))
-    x = layers.Reshape((recipe.window_frames, width, 1))(given)
+    x = keras.ops.expand_dims(given, -1)  # Reshape would ask for the batch's size at run time, and leave SHAPE and PACK
     for at, (filters, stride) in enumerate(zip(network.filters, network.strides, strict=True)):
         if at:
             x = layers.DepthwiseConv2D(network.kernel, strides=stride, padding="same", use_bias=False)(x)
