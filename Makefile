@@ -1,6 +1,7 @@
 # Two commands: `make run` shows edged at work, `make test` tests it. Each sets up what is missing first.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+DATA ?= ../shared/data
 .PHONY: help setup setup-train setup-test run test test-all check bad-input bench model-sounds clean
 
 help:      ## what there is to type
