@@ -224,18 +224,19 @@ def test_the_command_holds_folds_against_each_other(
 
 @pytest.mark.shared
 @pytest.mark.slow
-@pytest.mark.parametrize("alarms_per_day", [100, 300, 500])
-def test_the_fold_it_did_not_hear_is_as_it_said(shared: Path, alarms_per_day: float) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ["alexa", "okay_nabu", "hey_mycroft"])
+def test_the_fold_it_did_not_hear_is_as_it_said(shared: Path, name: str) -> None:
     """Five-fold by group over 44 minutes of speech: what comes lies within what was predicted, at least in four."""
     clips = [clip for clip in read_dataset(shared / "data").clips if "speech_negative" in clip.path.parts]
     dealt = folds(clips, k=5, seed=0)
-    for name in ("alexa", "okay_nabu"):
-        bundle = open_bundle(default_model().path.with_name(f"{name}.json"))
-        groups: dict[tuple[str, str], list[Scored]] = {}
-        for clip, scored in zip(clips, score_all(bundle, (Recording(clip.path) for clip in clips)), strict=True):
-            groups.setdefault(clip.speaker, []).append(scored)
-        parts = [[groups[speaker] for speaker, fold in dealt.items() if fold == k] for k in range(5)]
+    bundle = open_bundle(default_model().path.with_name(f"{name}.json"))
+    groups: dict[tuple[str, str], list[Scored]] = {}
+    for clip, scored in zip(clips, score_all(bundle, (Recording(clip.path) for clip in clips)), strict=True):
+        groups.setdefault(clip.speaker, []).append(scored)
+    parts = [[groups[speaker] for speaker, fold in dealt.items() if fold == k] for k in range(5)]
+    for alarms_per_day in (100, 300, 500):
         held = cross_checked(parts, policies=bundle.policies, alarms_per_day=alarms_per_day)
         told = [(each.alarms, each.expected, each.calibration.threshold) for each in held]
-        assert sum(each.inside for each in held) >= 4, (name, told)
+        assert sum(each.inside for each in held) >= 4, (alarms_per_day, told)
         assert any(each.alarms for each in held), "a model that never fires proves nothing"

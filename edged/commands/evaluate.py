@@ -86,7 +86,8 @@ def _streams(arguments: argparse.Namespace, bundle: Bundle, noise: tuple[Clip, .
         streams.append(recorded(path, truth, labels=bundle.policies))
     if arguments.stream_from:
         clips = clips_of(arguments.stream_from, split=arguments.split, role=arguments.role)
-        shape = {"labels": bundle.policies, "seed": arguments.seed}
+        name = arguments.stream_from[0].resolve().name
+        shape = {"labels": bundle.policies, "seed": arguments.seed, "name": name}
         streams += woven(clips, **shape)
         for snr_db in dict.fromkeys(arguments.snr):
             streams += woven(clips, snr_db=snr_db, noise=noise, **shape)

@@ -206,11 +206,19 @@ def _allowed(expected: float) -> int:
 def _lowest(room: Room, policies: Mapping[str, Policy], allowed: int) -> float:
     """The lowest peak that leaves no more alarms than allowed, as every higher one does; rounded up to four digits."""
     found = 1.0
+    every = [(_highest(scored, policies), scored) for scored in chain.from_iterable(room)]
     for threshold in _peaks(room, policies, most=allowed + 1):
-        if alarms_at(threshold, room, policies=policies) > allowed:
+        loud = [scored for highest, scored in every if highest > threshold]
+        if alarms_at(threshold, [loud], policies=policies) > allowed:
             break
         found = threshold
     return min(1.0, math.ceil(found * DIGITS - 1e-9) / DIGITS)
+
+
+def _highest(scored: Scored, policies: Mapping[str, Policy]) -> float:
+    """At or over it nothing is ever voted, so that a stretch need not be looked at."""
+    columns = [column for column, label in enumerate(scored.decided) if label in policies]
+    return float(np.nan_to_num(scored.smoothed[:, columns]).max(initial=0.0))
 
 
 def _peaks(room: Room, policies: Mapping[str, Policy], *, most: int) -> list[float]:

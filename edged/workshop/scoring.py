@@ -205,6 +205,8 @@ def decide(scored: Scored, policies: Mapping[str, Policy]) -> list[Decision]:
     columns = [column for column, label in enumerate(scored.decided) if label in policies]
     labels = [scored.decided[column] for column in columns]
     smoothed = scored.smoothed[:, columns]
+    if not (smoothed > np.array([policies[label].threshold for label in labels])).any():
+        return []  # nothing is ever voted, and so nothing ever begins
     # Smoothed already: with means of one the decider takes them as they are, to the last bit.
     taken = {label: replace(policies[label], mean_of=1) for label in labels}
     decider = Decider(labels=labels, policies=taken, rate_hz=scored.rate_hz)
