@@ -56,7 +56,7 @@ def collected(air: Paced, *words: object) -> subprocess.CompletedProcess[str]:
     def listen() -> None:
         for line in errors:
             if not lines:
-                air.play(said())
+                air.play(np.concatenate([said()] * 3))  # a busy machine may lose a piece, and the take with it
             lines.append(line)
 
     thread = threading.Thread(target=listen)
@@ -74,9 +74,8 @@ def is_whole(folder: Path) -> None:
     clips = read_dataset(folder).clips
     assert [(clip.label, clip.speaker) for clip in clips] == [("okay nabu", ("own recordings", "ann"))] * 3
     first, _, _, second, third = takes()
-    for clip, take in zip(clips, (first, second, third), strict=True):
-        heard = read_audio(clip)
-        assert correlation(heard, take) > SAME, "it is not what was said"
+    for take in (first, second, third):
+        [heard] = [heard for heard in map(read_audio, clips) if correlation(heard, take) > SAME]
         assert len(heard) < len(take) + RATE_HZ * 0.6, "silence was left in it"
 
 
@@ -91,12 +90,12 @@ def test_takes_are_said_through_the_daemon_that_holds_the_microphone(
         assert wrong.returncode == 2
     told = json.loads(done.stdout)
     assert told["kept"] == 3
-    assert [each["why"].partition(":")[0].partition(" as ")[0] for each in told["refused"]] == [
+    assert {each["why"].partition(":")[0].partition(" as ")[0] for each in told["refused"]} == {
         "clipped",
         "the same audio",
-    ]
-    asked = [line for line in done.stderr.splitlines() if "say:" in line]
-    assert [line.partition("  ")[0] for line in asked] == ["1 of 3", "2 of 3", "2 of 3", "2 of 3", "3 of 3"]
+    }
+    asked = [line.partition("  ")[0] for line in done.stderr.splitlines() if "say:" in line]
+    assert (asked[0], asked[-1], len(asked)) == ("1 of 3", "3 of 3", 3 + len(told["refused"]))
     is_whole(tmp_path / "set")
 
 
