@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recipe_keys import DOCUMENT, page
 
 from edged.errors import ConfigError
 from edged.features.frontend import open_front_end
@@ -129,3 +130,7 @@ def test_seed_and_steps_go_over_the_recipe() -> None:
     recipe: Recipe = with_training(default_recipe(), seed=9, steps=None)
     assert (recipe.training.seed, recipe.training.steps) == (9, default_recipe().training.steps)
     assert with_training(recipe, seed=None, steps=5).training.seed == 9
+
+
+def test_the_page_tells_every_key() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == page(), "python tests/recipe_keys.py writes it anew"
