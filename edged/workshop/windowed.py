@@ -244,7 +244,9 @@ def build(recipe: Recipe, outputs: Sequence[str]) -> Any:
     layers, network = keras.layers, recipe.network
     width = open_front_end(recipe.spec).width
     given = keras.Input((recipe.window_frames, width))
-    x = keras.ops.expand_dims(given, -1)  # Reshape would ask for the batch's size at run time, and leave SHAPE and PACK
+    # Reshape and Flatten would ask for the batch's size at run time, and GlobalAveragePooling2D is a MEAN: none is for
+    # boards, whose firmware knows a RESHAPE and an AVERAGE_POOL_2D.
+    x = keras.ops.reshape(given, (-1, recipe.window_frames, width, 1))
     for at, (filters, stride) in enumerate(zip(network.filters, network.strides, strict=True)):
         if at:
             x = layers.DepthwiseConv2D(network.kernel, strides=stride, padding="same", use_bias=False)(x)
@@ -252,8 +254,8 @@ def build(recipe: Recipe, outputs: Sequence[str]) -> Any:
         kernel, step = (1, 1) if at else (network.kernel, stride)
         x = layers.Conv2D(filters, kernel, strides=step, padding="same", use_bias=False)(x)
         x = layers.ReLU(6.0)(layers.BatchNormalization(momentum=MOMENTUM)(x))
-    x = layers.Dropout(network.dropout)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(given, layers.Dense(len(outputs))(x))
+    x = keras.ops.reshape(layers.AveragePooling2D(x.shape[1:3])(x), (-1, x.shape[-1]))
+    return keras.Model(given, layers.Dense(len(outputs))(layers.Dropout(network.dropout)(x)))
 
 
 MOMENTUM: Final = 0.9
