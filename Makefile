@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 DATA ?= ../shared/data
-.PHONY: help setup setup-train setup-test run test test-all check bad-input bench model-sounds clean
+.PHONY: help setup setup-train setup-test run test test-all check bad-input bench model-wake-en model-sounds clean
 
 help:      ## what there is to type
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*##/make \1 #/' | column -t -s '#'
@@ -22,6 +22,8 @@ check: setup ## ruff, mypy, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -q tests/test_layers.py
 bench: setup ## what the whole road costs beside the bare loop: CPU, memory, start, latency; 5 minutes
 	@$(BIN)/python packaging/bench_road.py $(BENCH)
+model-wake-en: setup-train ## train the default model `wake-en` anew and cross-validate it; an hour or two
+	@packaging/make_wake_en.sh $(or $(DATASET),../shared/data)
 model-sounds: setup-train ## train the default model `sounds` anew, fold by fold; an hour
 	@$(BIN)/python packaging/make_sounds.py $(DATA) build/sounds
 bad-input: setup ## make every mistake that edged knows, and print what it says to each
