@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,15 @@ class TestTrained:
         told = trained(folder, "--fold", "1/4", "--out", folder / "once")
         assert told == json.loads((folder / "told.json").read_text())
         assert (folder / "once" / "float.edged").read_bytes() == before
+
+    def test_another_threshold_needs_no_other_training(self, folder: Path) -> None:
+        shutil.copytree(folder / "once", folder / "decided")
+        recipe = folder / "decided.toml"
+        recipe.write_text(RECIPE + "\n[policy]\nthreshold = 0.9\n", encoding="utf-8")
+        trained(folder, "--recipe", recipe, "--fold", "1/4", "--out", folder / "decided")
+        once, decided = (open_bundle(folder / name / "float.edged") for name in ("once", "decided"))
+        assert decided.policies["low"].threshold == 0.9 != once.policies["low"].threshold
+        assert decided.model == once.model
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
     def test_on_a_full_disk_it_can_go_on_later(self, folder: Path) -> None:

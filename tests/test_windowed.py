@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edged.workshop.recipe import Recipe
 
 PLAIN: dict[str, Any] = {
-    "gain_db": [0.0, 0.0], "speed": 0.0, "colour_db": 0.0, "room": 0.0, "noise": 0.0, "bands_masked": 0,
+    "cut": 0.0, "gain_db": [0.0, 0.0], "speed": 0.0, "colour_db": 0.0, "room": 0.0, "noise": 0.0, "bands_masked": 0,
     "frames_masked": 0,
 }  # fmt: skip
 """No augmentation but the place in the window and a microphone's noise."""

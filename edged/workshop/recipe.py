@@ -57,6 +57,8 @@ class Augment(Table):
 
     background: Share = 0.25
     """Share of the examples that are background."""
+    cut: Share = 0.2
+    """Share of the pieces that are cut short, to any length from 0.1 s on: of speech, a syllable is left."""
     gain_db: Range = (-15.0, 8.0)
     """Louder or softer, by so many dB from … to …."""
     speed: float = Field(default=0.15, ge=0, lt=1, allow_inf_nan=False)
@@ -326,6 +328,11 @@ def with_training(recipe: Recipe, *, seed: int | None, steps: int | None) -> Rec
             raise ConfigError("is out of range", key=f"--{key}", value=value, way_out=f"Write {low} to {high}")
     changed = {key: value for key, value in given.items() if value is not None}
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=changed)})
+
+
+def undecided(recipe: Recipe) -> Recipe:
+    """The recipe without its policies, on which no training depends: another threshold needs no other one."""
+    return recipe.model_copy(update={"policy": Decide(), "policies": {}})
 
 
 def written(recipe: Recipe) -> str:

@@ -91,9 +91,9 @@ def split_of(datasets: Sequence[Dataset], recipe: Recipe, *, fold: Fold | None =
     _enough(rest, outputs, groups=2 if recipe.training.validation else 1)
     chosen: set[Speaker] = set()
     if recipe.training.validation:
-        k = max(2, round(1 / recipe.training.validation))
-        speakers = {example.clip.speaker for example in rest}
-        dealt = folds([each.clip for each in rest], k=min(k, len(speakers)), seed=recipe.training.seed)
+        speakers = len({example.clip.speaker for example in rest})
+        k = max(2, round(1 / max(recipe.training.validation, 1 / speakers)))
+        dealt = folds([each.clip for each in rest], k=k, seed=recipe.training.seed)
         chosen = {speaker for speaker, number in dealt.items() if number == 0}
     validation, train = _parted(rest, chosen)
     split = Split(outputs, train, validation, test)

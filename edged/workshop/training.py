@@ -23,7 +23,7 @@ from edged import __version__
 from edged.workshop.kinds import Score, kind_of
 from edged.workshop.outcome import BUNDLE, digest_of, float_bundle
 from edged.workshop.quantise import convert, require_tensorflow
-from edged.workshop.recipe import written
+from edged.workshop.recipe import undecided, written
 from edged.workshop.split import written_split
 from edged.workshop.work import SAVED_MODEL, WorkFolder
 
@@ -115,7 +115,7 @@ def train(
         ConfigError: The folder belongs to another training, or cannot be written.
     """
     listed = written_split(split, datasets)
-    told = {"recipe": written(recipe), "clips": digest_of(split, listed), "edged": __version__}
+    told = {"recipe": written(undecided(recipe)), "clips": digest_of(split, listed), "edged": __version__}
     folder = WorkFolder(work)
     folder.check(told)
     require_tensorflow()

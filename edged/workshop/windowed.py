@@ -39,6 +39,8 @@ LOUD_DB: Final = 30.0
 """A block that far below a clip's loudest is none of its sound."""
 SILENCE: Final = 0.15
 """Share of the background that is next to nothing: a room at night, a muted microphone."""
+CUT: Final = RATE_HZ // 10
+"""So much is left of a piece that is cut short, at least."""
 CHANGED: Final = 0.5
 """Share of the pieces whose speed is changed."""
 ROOM_S: Final = (0.1, 0.6)
@@ -165,6 +167,8 @@ class Windows:
         changed = bool(rng.random() < CHANGED) and factor != 1
         wanted = round(self._length * factor) if changed else self._length
         room = min(wanted, len(sound.samples), max(BLOCK, int(rng.choice(self._lengths))))
+        if rng.random() < how.cut:
+            room = int(rng.integers(min(room, CUT), room + 1))
         anchor = int(sound.loud[rng.integers(len(sound.loud))])
         start = int(np.clip(anchor - rng.integers(room), 0, len(sound.samples) - room))
         wave = np.zeros(wanted, np.float32)
