@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,19 +11,22 @@ from hypothesis import strategies as st
 
 from edged.workshop.augment import active, colour, fitted, gain, mix, room, shift, speed, to_pcm, to_wave
 
+if TYPE_CHECKING:
+    from edged.workshop.augment import Wave
+
 RATE_HZ = 16_000
 
 
-def tone(hz: float, *, seconds: float = 1.0, level: float = 0.1) -> np.ndarray:
+def tone(hz: float, *, seconds: float = 1.0, level: float = 0.1) -> Wave:
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    return (level * np.sin(2 * np.pi * hz * time_s)).astype(np.float32)
+    return np.asarray(level * np.sin(2 * np.pi * hz * time_s), dtype=np.float32)
 
 
-def power_db(wave: np.ndarray) -> float:
+def power_db(wave: Wave) -> float:
     return float(10 * np.log10(np.square(wave).mean()))
 
 
-def loudest_hz(wave: np.ndarray) -> float:
+def loudest_hz(wave: Wave) -> float:
     return float(np.fft.rfftfreq(len(wave), 1 / RATE_HZ)[np.abs(np.fft.rfft(wave)).argmax()])
 
 

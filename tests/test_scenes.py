@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +13,11 @@ from hypothesis import strategies as st
 from edged.workshop.scene_bank import EITHER_S, HIT_S, targets_of
 from edged.workshop.scenes import RATE_HZ, SCENE_S, Mark, Odds, Palette, Sound, compose
 
+if TYPE_CHECKING:
+    from edged.records import Pcm
+
 WORD_HZ, OTHER_HZ = 1000.0, 3000.0
-CLEAR = {"quiet": 1.0, "room": 0.0}
+CLEAR = Odds(quiet=1.0, room=0.0)
 """A scene in which what was composed can be found again."""
 
 
@@ -24,7 +30,7 @@ def tone(hz: float, *, seconds: float = 0.5) -> Sound:
 PALETTE = Palette({"word": [tone(WORD_HZ)]}, {}, [[tone(OTHER_HZ)]], [np.ones(RATE_HZ, np.float32)])
 
 
-def share(samples: np.ndarray, hz: float, *, within: float = 0.25) -> float:
+def share(samples: Pcm, hz: float, *, within: float = 0.25) -> float:
     """How much of the energy lies near a frequency."""
     spectrum = np.square(np.abs(np.fft.rfft(samples.astype(float))))
     frequency = np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
@@ -35,7 +41,7 @@ def share(samples: np.ndarray, hz: float, *, within: float = 0.25) -> float:
 @settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_a_mark_is_where_a_word_ends(seed: int) -> None:
-    scene = compose(PALETTE, rng=np.random.default_rng(seed), odds=Odds(word=1, cut=0, scrambled=0, **CLEAR))
+    scene = compose(PALETTE, rng=np.random.default_rng(seed), odds=replace(CLEAR, word=1, cut=0, scrambled=0))
     assert len(scene.samples) == SCENE_S * RATE_HZ
     assert scene.marks
     for mark in scene.marks:
@@ -49,9 +55,9 @@ def test_a_mark_is_where_a_word_ends(seed: int) -> None:
 @pytest.mark.parametrize(
     "odds",
     [
-        Odds(word=0, cut=0, scrambled=0, **CLEAR),
-        Odds(word=0, cut=1, scrambled=0, **CLEAR),
-        Odds(word=0, cut=0, scrambled=1, **CLEAR),
+        replace(CLEAR, word=0, cut=0, scrambled=0),
+        replace(CLEAR, word=0, cut=1, scrambled=0),
+        replace(CLEAR, word=0, cut=0, scrambled=1),
     ],
 )
 def test_what_is_no_whole_word_is_not_marked(odds: Odds) -> None:
