@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import json
 import shutil
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nabu import NABU_PATH, nabu
 
 from edged.classify.archive import MAX_MANIFEST_BYTES
 from edged.classify.bundle import Bundle, default_model, open_bundle, write_bundle
@@ -28,8 +28,8 @@ from edged.records import Policy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NABU = default_model()
-MODELS = NABU.path.parent
+NABU = nabu()
+MODELS = NABU_PATH.parent
 WHOLE: dict[str, Any] = {
     "model": NABU.model,
     "name": "nabu",
@@ -423,9 +423,19 @@ def test_a_wrong_description_is_refused(tmp_path: Path, changes: dict[str, Any],
         open_bundle(path)
 
 
-def test_without_pymicro_wakeword_the_user_is_told_to_name_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ModelError, match=r"the default one is not installed\. Name a model"):
+# The one that listens where none is named.
+
+
+def test_the_default_model_hears_four_words_and_nothing_of_its_background() -> None:
+    bundle = default_model()
+    assert bundle.name == "wake-en"
+    assert set(bundle.policies) == {"computer", "jarvis", "smart_mirror", "view_glass"}
+    assert {policy.kind for policy in bundle.policies.values()} == {"detection"}
+
+
+def test_an_edged_installed_without_its_models_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.classify.bundle.DEFAULT", "none/none.edged")
+    with pytest.raises(ModelError, match=r"none\.edged': comes with edged, but is not in .*Install edged with"):
         default_model()
 
 

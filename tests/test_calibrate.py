@@ -11,10 +11,11 @@ import pytest
 from control_rig import serving
 from hypothesis import given
 from hypothesis import strategies as st
+from nabu import NABU_PATH, nabu
 from test_streams import dataset, tone
 
 from edged import cli
-from edged.classify.bundle import default_model, open_bundle
+from edged.classify.bundle import open_bundle
 from edged.control.protocol import Request, audio
 from edged.control.server import Peer, Verb
 from edged.errors import ConfigError, SourceLost, Unavailable
@@ -135,7 +136,7 @@ def test_the_lines_for_the_config_are_toml_that_the_config_takes() -> None:
 
 
 def test_only_labels_that_the_model_reports_are_calibrated() -> None:
-    bundle = default_model()
+    bundle = nabu()
     assert list(policies_of(bundle)) == ["okay_nabu"]
     with pytest.raises(ConfigError, match=r"--label = 'okay_nabo'.*did you mean `okay_nabu`"):
         policies_of(bundle, ["okay_nabo"])
@@ -154,7 +155,7 @@ def test_each_part_is_held_against_the_others() -> None:
 def test_the_command_writes_only_what_it_can_promise(
     okay_nabu: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, lines = str(default_model().path), tmp_path / "lines.toml"
+    model, lines = str(NABU_PATH), tmp_path / "lines.toml"
     typed = ["calibrate", model, "--audio", str(okay_nabu), "--jobs", "1", "--write", str(lines), "--alarms-per-day"]
     assert cli.main([*typed, "1"]) == 1
     said = capsys.readouterr().out
@@ -186,7 +187,7 @@ def test_a_room_is_listened_to_through_the_daemon(tmp_path: Path) -> None:
     heard: list[float] = []
     with serving(tmp_path / "socket", verbs(10)):
         shape: dict[str, Any] = {"socket": tmp_path / "socket", "source": "mic", "seconds": 5.2}
-        (stretch,) = listened(default_model(), advanced=heard.append, **shape)
+        (stretch,) = listened(nabu(), advanced=heard.append, **shape)
     assert stretch.seconds == 5.2
     assert len(stretch.ends) > 100
     assert heard[-1] == pytest.approx(5.2)
@@ -195,13 +196,13 @@ def test_a_room_is_listened_to_through_the_daemon(tmp_path: Path) -> None:
 def test_where_the_audio_breaks_off_a_new_stretch_begins(tmp_path: Path) -> None:
     with serving(tmp_path / "socket", verbs(2, 10)):
         shape: dict[str, Any] = {"socket": tmp_path / "socket", "source": "mic", "seconds": 5.0}
-        stretches = listened(default_model(), advanced=lambda _: None, **shape)
+        stretches = listened(nabu(), advanced=lambda _: None, **shape)
     assert [stretch.seconds for stretch in stretches] == [2.0, 2.0, 1.0]
 
 
 def test_a_source_that_delivers_nothing_is_away(tmp_path: Path) -> None:
     with serving(tmp_path / "socket", verbs()), pytest.raises(Unavailable, match="no such device"):
-        listened(default_model(), socket=tmp_path / "socket", source="mic", seconds=5, advanced=lambda _: None)
+        listened(nabu(), socket=tmp_path / "socket", source="mic", seconds=5, advanced=lambda _: None)
 
 
 def test_the_command_holds_folds_against_each_other(
@@ -209,7 +210,7 @@ def test_the_command_holds_folds_against_each_other(
 ) -> None:
     samples = np.concatenate(list(Recording(okay_nabu).blocks(16_000)))
     made = dataset(tmp_path / "room", [("_unknown_", str(group), samples) for group in range(3)])
-    model = str(default_model().path)
+    model = str(NABU_PATH)
     typed = ["calibrate", model, "--room", str(made), "--folds", "3", "--alarms-per-day", "100000", "--jobs", "1"]
     assert cli.main(typed) == 0
     said = capsys.readouterr().out
@@ -230,7 +231,7 @@ def test_the_fold_it_did_not_hear_is_as_it_said(shared: Path, name: str) -> None
     """Five-fold by group over 44 minutes of speech: what comes lies within what was predicted, at least in four."""
     clips = [clip for clip in read_dataset(shared / "data").clips if "speech_negative" in clip.path.parts]
     dealt = folds(clips, k=5, seed=0)
-    bundle = open_bundle(default_model().path.with_name(f"{name}.json"))
+    bundle = open_bundle(NABU_PATH.with_name(f"{name}.json"))
     groups: dict[tuple[str, str], list[Scored]] = {}
     for clip, scored in zip(clips, score_all(bundle, (Recording(clip.path) for clip in clips)), strict=True):
         groups.setdefault(clip.speaker, []).append(scored)

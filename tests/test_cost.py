@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nabu import nabu
 
-from edged.classify.bundle import default_model
 from edged.classify.flatbuffer import Damaged
 from edged.classify.runtime import installed, open_interpreter
 from edged.workshop.cost import cost_of, macs
 from edged.workshop.graph import Graph, Operator, Tensor, read_graphs
 from edged.workshop.operators import BUILTINS, operator_name
 
-NABU = default_model()
+NABU = nabu()
 PUBLISHED = {
     # bytes and MACs as MLPerf Tiny, TensorFlow Lite Micro's micro_speech and microWakeWord have them
     "micro_speech_quantized": (18_800, 336_000),

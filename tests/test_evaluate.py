@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nabu import NABU_PATH, nabu
 from test_streams import dataset, tone
 
 from edged import cli
-from edged.classify.bundle import default_model, open_bundle
+from edged.classify.bundle import open_bundle
 from edged.decide import Decider
 from edged.errors import DatasetError
 from edged.records import Policy, Scores
@@ -38,7 +39,7 @@ RATE_HZ = 16_000
 
 @pytest.fixture(scope="module")
 def scored(okay_nabu: Path) -> Scored:
-    with Scorer(default_model()) as scorer:
+    with Scorer(nabu()) as scorer:
         return scorer.score(Recording(okay_nabu))
 
 
@@ -51,7 +52,7 @@ def test_decides_what_replay_decides_event_for_event(
     okay_nabu: Path, scored: Scored, threshold: float, kind: str
 ) -> None:
     changed = {"threshold": threshold, "kind": kind, "release": threshold / 2, "n": 2, "of_m": 3, "update_s": 0.2}
-    bundle = open_bundle(default_model().path, policy=changed)
+    bundle = open_bundle(NABU_PATH, policy=changed)
     replayed = [(event.at_s, event.label, event.kind, event.score) for event in replay([okay_nabu], [bundle])]
     decided = [
         (decision.at / scored.rate_hz, decision.label, decision.kind, round(decision.score, 6))
@@ -62,7 +63,7 @@ def test_decides_what_replay_decides_event_for_event(
 
 
 def test_a_file_after_another_is_heard_as_if_it_were_the_first(okay_nabu: Path, scored: Scored) -> None:
-    with Scorer(default_model()) as scorer:
+    with Scorer(nabu()) as scorer:
         scorer.score(Recording(okay_nabu))
         again = scorer.score(Recording(okay_nabu))
     assert np.array_equal(again.values, scored.values)
@@ -71,7 +72,7 @@ def test_a_file_after_another_is_heard_as_if_it_were_the_first(okay_nabu: Path, 
 
 
 def test_two_processes_hear_what_one_hears(okay_nabu: Path, scored: Scored) -> None:
-    for found in score_all(default_model(), [Recording(okay_nabu)] * 3, jobs=2):
+    for found in score_all(nabu(), [Recording(okay_nabu)] * 3, jobs=2):
         assert np.array_equal(found.smoothed, scored.smoothed)
 
 
@@ -138,21 +139,21 @@ def test_a_threshold_takes_the_release_down_with_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def nabu(okay_nabu: Path, tmp_path_factory: pytest.TempPathFactory) -> Stream:
+def words(okay_nabu: Path, tmp_path_factory: pytest.TempPathFactory) -> Stream:
     """The phrase twice, from 1.5 s on, and a third time that is only claimed."""
     truth = tmp_path_factory.mktemp("truth") / "nabu.csv"
     truth.write_text("label,start_s,end_s\nokay_nabu,1.5,2.4\nokay_nabu,3.5,5.2\nokay_nabu,0.1,0.2\n")
     return recorded(okay_nabu, truth, labels=["okay_nabu"])
 
 
-def test_hits_misses_and_latency_of_a_stream(nabu: Stream, scored: Scored) -> None:
-    (result,) = evaluate_streams(default_model(), [nabu])
+def test_hits_misses_and_latency_of_a_stream(words: Stream, scored: Scored) -> None:
+    (result,) = evaluate_streams(nabu(), [words])
     assert result.total.events == 3
     assert result.total.hits == 2
     assert result.total.alarms == 0
     assert result.recall == pytest.approx(2 / 3)
     assert result.seconds == pytest.approx(scored.seconds)
-    heard = [each.at_s for each in detections(scored, default_model().policies)]
+    heard = [each.at_s for each in detections(scored, nabu().policies)]
     expected = [round(at - end, 4) for at, end in zip(heard, (2.4, 5.2), strict=True)]
     assert list(result.latencies_s["okay_nabu"]) == expected
     (miss,) = result.misses
@@ -161,18 +162,18 @@ def test_hits_misses_and_latency_of_a_stream(nabu: Stream, scored: Scored) -> No
     assert max(miss.times_s) <= 2.3
 
 
-def test_what_was_not_said_is_a_false_alarm_by_what_was(nabu: Stream, scored: Scored) -> None:
-    other = replace(nabu, truths=(Truth("_unknown_", 1.5, 2.4, "okay"), Truth("_unknown_", 6.0, 6.1, "nothing")))
-    result = judge(scored, other, policies=default_model().policies)
+def test_what_was_not_said_is_a_false_alarm_by_what_was(words: Stream, scored: Scored) -> None:
+    other = replace(words, truths=(Truth("_unknown_", 1.5, 2.4, "okay"), Truth("_unknown_", 6.0, 6.1, "nothing")))
+    result = judge(scored, other, policies=nabu().policies)
     assert result.total.alarms == 2
     assert result.said == {"okay": (1, 1), "nothing": (1, 0)}
     assert [alarm.said for alarm in sorted(result.alarms, key=lambda each: each.at_s)] == ["okay", ""]
     assert all(alarm.score >= alarm.threshold for alarm in result.alarms)
 
 
-def test_the_curve_falls_and_passes_through_the_models_own_threshold(nabu: Stream, scored: Scored) -> None:
-    policies = default_model().policies
-    result = judge(scored, nabu, policies=policies)
+def test_the_curve_falls_and_passes_through_the_models_own_threshold(words: Stream, scored: Scored) -> None:
+    policies = nabu().policies
+    result = judge(scored, words, policies=policies)
     missed = [point.misses for point in result.det]
     assert missed == sorted(missed)
     assert missed[0] < missed[-1] == 3
@@ -206,7 +207,7 @@ def test_alexa_in_streams_of_real_speech(shared: Path, alexa: Bundle) -> None:
 
 @pytest.fixture
 def alexa() -> Bundle:
-    return open_bundle(default_model().path.with_name("alexa.json"))
+    return open_bundle(NABU_PATH.with_name("alexa.json"))
 
 
 # Clips.
@@ -234,7 +235,7 @@ def test_clips_are_taken_for_a_label_or_for_something_else(
     spoken_clips: tuple[Clip, ...], hum: tuple[Clip, ...]
 ) -> None:
     told: list[float] = []
-    clean, noisy = evaluate_clips(default_model(), spoken_clips, seed=1, snrs_db=[-20], noise=hum, advanced=told.append)
+    clean, noisy = evaluate_clips(nabu(), spoken_clips, seed=1, snrs_db=[-20], noise=hum, advanced=told.append)
     assert clean.confusion == {"okay_nabu": {"okay_nabu": 2}, OTHER: {OTHER: 1}}
     assert clean.said == {"beep": (1, 0)}
     assert (clean.right, clean.total) == (3, 3)
@@ -262,10 +263,10 @@ def test_the_label_with_the_highest_score_over_its_threshold_wins() -> None:
 # Adding up, and keeping.
 
 
-def test_folds_add_up_to_the_whole(nabu: Stream, spoken_clips: tuple[Clip, ...], tmp_path: Path) -> None:
-    bundle = default_model()
+def test_folds_add_up_to_the_whole(words: Stream, spoken_clips: tuple[Clip, ...], tmp_path: Path) -> None:
+    bundle = nabu()
     other = replace(bundle, sha256="0" * 64)
-    streams = [nabu, replace(nabu, name="again", truths=nabu.truths[:1])]
+    streams = [words, replace(words, name="again", truths=words.truths[:1])]
     whole = Evaluation(
         (facts_of(bundle),), evaluate_clips(bundle, spoken_clips, seed=1), evaluate_streams(bundle, streams)
     )
@@ -284,8 +285,8 @@ def test_folds_add_up_to_the_whole(nabu: Stream, spoken_clips: tuple[Clip, ...],
     assert json.loads(to_json(replace(merged, models=whole.models))) == json.loads(to_json(whole))
 
 
-def test_models_of_other_labels_do_not_add_up(nabu: Stream, alexa: Bundle) -> None:
-    one = Evaluation((facts_of(default_model()),), (), evaluate_streams(default_model(), [nabu]))
+def test_models_of_other_labels_do_not_add_up(words: Stream, alexa: Bundle) -> None:
+    one = Evaluation((facts_of(nabu()),), (), evaluate_streams(nabu(), [words]))
     with pytest.raises(DatasetError, match="one has the labels alexa, another okay_nabu"):
         merge([one, Evaluation((facts_of(alexa),))])
     with pytest.raises(DatasetError, match="--tolerance"):
@@ -304,12 +305,12 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_the_command_says_what_it_found(
-    nabu: Stream, okay_nabu: Path, spoken_clips: tuple[Clip, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: Stream, okay_nabu: Path, spoken_clips: tuple[Clip, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = tmp_path / "truth.csv"
-    lines = [f"{truth.label},{truth.start_s},{truth.end_s}" for truth in nabu.truths]
+    lines = [f"{truth.label},{truth.start_s},{truth.end_s}" for truth in words.truths]
     truth.write_text("\n".join(["label,start_s,end_s", *lines]) + "\n")
-    model, clips = str(default_model().path), str(spoken_clips[0].path.parent)
+    model, clips = str(NABU_PATH), str(spoken_clips[0].path.parent)
     typed = ["evaluate", model, "--stream", str(okay_nabu), "--truth", str(truth), "--clips", clips, "--jobs", "1"]
     assert cli.main(typed) == 0
     said = capsys.readouterr().out

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
+from nabu import nabu
 from speech import spoken
 
 from edged.audio.resample import Converter
 from edged.audio.sources import FileSource
 from edged.classify import proof
-from edged.classify.bundle import Bundle, default_model, open_bundle, write_bundle
+from edged.classify.bundle import Bundle, open_bundle, write_bundle
 from edged.classify.golden import MAX_SAMPLES
 from edged.classify.head import Head
 from edged.classify.proof import EXACT, make_golden, prove, sweep
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from edged.features.spec import FrontEndSpec
     from edged.records import Pcm
 
-NABU = default_model()
+NABU = nabu()
 WHOLE: dict[str, Any] = {
     "model": NABU.model,
     "name": "nabu",

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from nabu import nabu
 
-from edged.classify.bundle import Bundle, default_model, open_bundle, write_bundle
+from edged.classify.bundle import Bundle, open_bundle, write_bundle
 from edged.classify.head import Head, head_of
 from edged.classify.manifest import read_manifest, write_manifest
 from edged.classify.model import open_model
@@ -22,7 +23,7 @@ from edged.features.spec import Micro
 if TYPE_CHECKING:
     from pathlib import Path
 
-NABU = default_model()
+NABU = nabu()
 EMBEDDING = 1
 """The one output of okay_nabu stands for an embedding here."""
 HEAD = Head([[4.0], [-4.0], [0.5]], [-2.0, 2.0, 0.0])

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nabu import nabu
 
 from edged.audio.sources import FileSource
-from edged.classify.bundle import default_model
 from edged.classify.model import open_model
 from edged.errors import WorkerLost
 from edged.features.spec import Micro
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lane() -> Iterator[Lane]:
-    bundle = default_model()
+    bundle = nabu()
     made = Lane(bundle, open_model(bundle))
     yield made
     made.close()
@@ -67,7 +67,7 @@ def test_hears_both_words(lane: Lane, samples: Pcm) -> None:
 @settings(max_examples=8, deadline=None)
 @given(sizes=st.lists(st.integers(1, 9000), min_size=1, max_size=6))
 def test_any_chunking_decides_the_same(sizes: list[int], samples: Pcm) -> None:
-    bundle = default_model()
+    bundle = nabu()
     assert sum(sizes) / len(sizes) > 0
     sizes = [max(size, 200) for size in sizes]  # thousands of one-sample chunks would only be slow
     whole, cut = Lane(bundle, open_model(bundle)), Lane(bundle, open_model(bundle))
@@ -123,7 +123,7 @@ def test_stereo_and_another_rate_are_converted(lane: Lane, samples: Pcm) -> None
 
 def test_the_heir_loses_no_window(samples: Pcm) -> None:
     """Swapped in the middle of the stream, the count of windows and the second word are as if nothing had happened."""
-    bundle = default_model()
+    bundle = nabu()
     plain, old, heir = (Lane(bundle, open_model(bundle)) for _ in range(3))
     expected = heard(plain, chunks(samples, [1411]))
     pieces = list(chunks(samples, [1411]))
@@ -167,7 +167,7 @@ def ends_of(bundle: Bundle, model: Model, ends: list[int]) -> Lane:
 def test_a_failing_heir_gives_back_the_very_window_that_it_failed_on(
     samples: Pcm, size: int, swap_at: float, answers: int
 ) -> None:
-    bundle = default_model()
+    bundle = nabu()
     plain: list[int] = []
     heard(ends_of(bundle, open_model(bundle), plain), chunks(samples, [size]))
     ends: list[int] = []
@@ -199,7 +199,7 @@ def test_a_failing_heir_gives_back_the_very_window_that_it_failed_on(
 
 def test_an_heir_with_another_window_begins_anew_and_so_does_the_old_one_after_it(samples: Pcm) -> None:
     """Nothing that one lane heard may come out of the other later."""
-    bundle = default_model()
+    bundle = nabu()
     other = replace(bundle, front_end=Micro(every=2))
     ends: list[int] = []
     old, heir = ends_of(bundle, open_model(bundle), ends), Lane(other, open_model(other))
@@ -216,7 +216,7 @@ def test_an_heir_with_another_window_begins_anew_and_so_does_the_old_one_after_i
 
 
 def test_watch_sees_every_window(samples: Pcm) -> None:
-    bundle = default_model()
+    bundle = nabu()
     seen: list[tuple[int, float]] = []
 
     def watch(scores: Scores, smoothed: NDArray[np.float64]) -> None:

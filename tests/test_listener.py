@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+from nabu import nabu
 
 from edged import listener as listener_module
-from edged.classify.bundle import default_model
 from edged.classify.model import open_model
 from edged.errors import ModelError, WorkerLost
 from edged.lane import Lane
@@ -430,7 +430,7 @@ def test_a_model_that_takes_its_time_to_end_does_not_hold_up_the_loop() -> None:
 
 def test_a_real_lane_runs_in_it() -> None:
     async def scenario() -> None:
-        bundle = default_model()
+        bundle = nabu()
         one = Listener(
             "kitchen/wake",
             open_lane=lambda: Lane(bundle, open_model(bundle)),

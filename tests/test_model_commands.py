@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from nabu import nabu
 
 from edged.classify.bundle import default_model, write_bundle
 from edged.classify.head import Head
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-NABU = default_model()
+NABU = nabu()
 CONFIG = """gateway = "test"
 state_dir = "state"
 runtime_dir = "run"

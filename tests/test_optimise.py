@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from nabu import nabu
 from speech import write_wav
 from spoken import okay_nabu
 
 from edged import cli
-from edged.classify.bundle import default_model, open_bundle, write_bundle
+from edged.classify.bundle import open_bundle, write_bundle
 from edged.classify.head import Head
 from edged.classify.runtime import installed
 from edged.errors import ConfigError, DatasetError, ModelError, UserError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from edged.classify.bundle import Bundle
     from edged.records import Frames, Pcm
 
-NABU = default_model()
+NABU = nabu()
 OTHER_WORD = open_bundle(NABU.path.with_name("hey_jarvis.json"))
 COLUMNS = ("path", "label", "source", "group", "licence", "role")
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nabu import NABU_PATH
 from speech import say, write_wav
 from spoken import nabu_features
 
 from edged.audio.resample import Converter
-from edged.classify.bundle import default_model
 from edged.classify.runtime import installed
 
 COMPARE = Path(__file__).parents[1] / "packaging" / "compare_peers.py"
@@ -124,7 +124,7 @@ def test_made_speech_fires_at_identical_samples_where_the_arithmetic_is_the_same
 def test_the_kernels_differ_in_depthwise_convolution_alone_and_by_one_step() -> None:
     from ai_edge_litert import interpreter as litert  # noqa: PLC0415 - only where it is installed
 
-    model = default_model().path.with_suffix(".tflite").read_bytes()
+    model = NABU_PATH.with_suffix(".tflite").read_bytes()
     both = [
         litert.Interpreter(
             model_content=model,

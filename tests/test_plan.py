@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from eim_peer import write_eim
+from nabu import NABU_PATH
 
 from edged.classify.bundle import default_model
 from edged.errors import ConfigError, ModelError, WorkerLost
@@ -16,7 +17,7 @@ from edged.plan import DEFAULT_MODEL, chosen, plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODELS = default_model().path.parent
+MODELS = NABU_PATH.parent
 TWO_SOURCES = """
 [sources.kitchen]
 kind = "microphone"

@@ -9,14 +9,14 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from nabu import nabu
 from spoken import nabu_features
 
 from edged.classify import runtime
-from edged.classify.bundle import default_model
 from edged.classify.runtime import Kernels, Library, check_numpy, choose, installed, open_interpreter
 from edged.errors import ModelError, UserError
 
-MODEL = default_model().model
+MODEL = nabu().model
 HERE = Path("okay_nabu.tflite")
 
 
@@ -83,7 +83,7 @@ def test_a_library_that_is_not_there_is_named_with_those_that_are(monkeypatch: p
 
 def test_describing_a_model_loads_neither_library_nor_pydantic() -> None:
     script = (
-        "import sys; from edged.classify.bundle import default_model; import edged.classify.model; default_model()\n"
+        "import sys; from edged.classify.bundle import default_model; import edged.classify.model; nabu()\n"
         "print([name for name in ('tflite_runtime', 'ai_edge_litert', 'pydantic') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 from failing import MODEL as FAILING
+from nabu import nabu
 
 from edged import swap as swap_module
-from edged.classify.bundle import default_model, open_bundle, write_bundle
+from edged.classify.bundle import open_bundle, write_bundle
 from edged.errors import ModelError, StateError, Unavailable
 from edged.features.spec import Micro
 from edged.listener import Listener
@@ -59,7 +60,7 @@ class Post:
 
 def bundle(path: Path, **changes: Any) -> Path:
     whole: dict[str, Any] = {
-        "model": default_model().model,
+        "model": nabu().model,
         "name": "word",
         "labels": ["okay_nabu"],
         "front_end": Micro(),

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nabu import nabu
 from pymicro_wakeword import MicroWakeWord
 from spoken import nabu_features
 
-from edged.classify.bundle import Bundle, default_model, open_bundle
+from edged.classify.bundle import Bundle, open_bundle
 from edged.classify.flatbuffer import Damaged, _check_model, _Reader, read_outline
 from edged.classify.model import open_model
 from edged.classify.runtime import Library, installed, open_interpreter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from edged.records import Frames
 
-NABU = default_model()
+NABU = nabu()
 SPEECH = nabu_features()
 BUILTINS = sorted(NABU.path.parent.glob("*.json"))
 

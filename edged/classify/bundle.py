@@ -15,12 +15,11 @@ refused with the shape, dtype or label count that is wrong; no interpreter is ne
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from edged.classify.archive import MANIFEST, MODEL, SUFFIX, Parts, read_file, read_parts, write_parts
 from edged.classify.fit import check_fit, outline_of
@@ -34,6 +33,7 @@ from edged.errors import ModelError
 from edged.features.frontend import open_front_end
 from edged.features.spec import FrontEndSpec, Micro, RawPcm, from_mapping
 from edged.records import Policy
+from edged.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from edged.classify.manifest import Manifest
     from edged.records import Pcm
 
+DEFAULT: Final = "wake-en/wake-en.edged"
 Kind: TypeAlias = Literal["tflite", "eim"]
 Output: TypeAlias = Literal["posterior", "softmax", "sigmoid"]
 """What makes posteriors of a model's outputs: nothing, or one of these over its logits."""
@@ -149,16 +150,12 @@ def open_bundle(
 
 
 def default_model() -> Bundle:
-    """The model that listens where none is named: microWakeWord's okay_nabu, from the package pymicro-wakeword.
+    """The model that listens where none is named: edged's own wake-en.
 
     Raises:
-        ModelError: That package is not installed.
+        ModelError: This edged was installed without its models.
     """
-    package = importlib.util.find_spec("pymicro_wakeword")  # found, not imported: it would load a TensorFlow of its own
-    if package is None or package.origin is None:
-        way_out = "Name a model (--model, [models.NAME] or $EDGED_MODEL), or install pymicro-wakeword for its okay_nabu"
-        raise ModelError("no model is named, and the default one is not installed", way_out=way_out)
-    return open_bundle(Path(package.origin).parent / "models" / "okay_nabu.json")
+    return open_bundle(shipped(DEFAULT))
 
 
 def write_bundle(

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-PHRASE = "okay nabu"
-VOICES = ("en-us", "en-gb")
+SAID = (("computer", "en-us"), ("jarvis", "en-us+m7"), ("smart mirror", "en-us+m7"), ("view glass", "en-gb"))
+"""The words of the default model, each with a voice of espeak-ng that it hears with a wide margin."""
+WORDS_PER_MINUTE = 150
 PAUSE_S = 1.5
 START_S = 10.0
 """How long broker and daemon may take to come up."""
@@ -71,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         length_s = _speak(folder / "sample.wav")
         port = _free_port()
         (folder / "edged.toml").write_text(CONFIG.format(port=port), encoding="utf-8")
-        print(f'The sample: "{PHRASE}" by {len(VOICES)} voices of espeak-ng, {length_s:.1f} s.')
+        words = ", ".join(f'"{words}"' for words, _ in SAID)
+        print(f"The sample: {words}, by voices of espeak-ng, {length_s:.1f} s.")
         stack.enter_context(_broker(folder, port))
         print(f"The broker: mosquitto on 127.0.0.1:{port}, for this demo alone.")
         subscriber = stack.enter_context(_subscriber(port))
@@ -103,15 +105,15 @@ def _speak(path: Path) -> float:
     if shutil.which("espeak-ng") is None:
         raise ConfigError("the demo needs espeak-ng to make its sample", way_out="Type `make setup`")
     spoken = []
-    for voice in VOICES:
-        said = path.with_name(f"{voice}.wav")
-        subprocess.run(["espeak-ng", "-v", voice, "-w", str(said), PHRASE], check=True)
+    for words, voice in SAID:
+        said = path.with_name("said.wav")
+        subprocess.run(["espeak-ng", "-v", voice, "-s", str(WORDS_PER_MINUTE), "-w", str(said), words], check=True)
         with wave.open(str(said)) as reading:
             form, rate_hz = reading.getparams(), reading.getframerate()
             spoken.append(reading.readframes(reading.getnframes()))
         said.unlink()
     pause = bytes(2 * round(PAUSE_S * rate_hz))
-    pcm = pause + b"".join(words + pause for words in spoken)
+    pcm = pause + b"".join(word + pause for word in spoken)
     with wave.open(str(path), "wb") as writing:
         writing.setparams(form)
         writing.writeframes(pcm)

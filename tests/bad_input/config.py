@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bad_input.case import Make, Refused
-from bad_input.scene import GOOD, MQTT, SOURCE, TOP, Scene
+from bad_input.scene import GOOD, MQTT, NABU, SOURCE, TOP, Scene
 
 CHECK = "edged check --config edged.toml"
-NABU = '[models.nabu]\npath = "okay_nabu.json"\n'
 BARE = '[models.nabu]\npath = "okay_nabu.tflite"\n'
 
 

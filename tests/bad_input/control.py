@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from bad_input.audio import no_sound_system
 from bad_input.case import Make, Refused, steps
-from bad_input.scene import GOOD, Scene
+from bad_input.scene import GOOD, NABU, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NABU = '[models.nabu]\npath = "okay_nabu.json"\n'
 
 
 def refused(name: str, wrong: str, make: Make, typed: str, **answer: Any) -> Refused:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from broker import Broker
+from nabu import NABU_PATH
 from spoken import okay_nabu
 
 from edged import cli
-from edged.classify.bundle import default_model
 from edged.commands.status import in_words
 from edged.control.client import call
 from edged.errors import DaemonAway
@@ -44,6 +44,8 @@ TOP = 'gateway = "pi"\nstate_dir = "state"\nruntime_dir = "run"\n'
 MQTT = '[mqtt]\nhost = "127.0.0.1"\nport = 1\n'
 """Nobody listens there."""
 SOURCE = '[sources.mic]\nkind = "file"\npath = "sample.wav"\n'
+NABU = '[models.nabu]\npath = "okay_nabu.json"\n'
+"""The model that `Scene.wake_word` puts there, which hears what `Scene.words` says."""
 GOOD = TOP + MQTT + SOURCE
 """A config in which nothing is wrong, with the recording that `Scene.wav` makes."""
 SCRUBBED = (
@@ -114,12 +116,12 @@ class Scene:
         return path
 
     def words(self) -> Path:
-        """Make a recording in which the default model hears something."""
+        """Make a recording in which okay_nabu hears something."""
         return self.wav(samples=np.concatenate([np.zeros(16_000, np.int16), okay_nabu(), np.zeros(8000, np.int16)]))
 
     def wake_word(self) -> tuple[Path, Path]:
         """Copy a good model, microWakeWord's okay_nabu: its .json and .tflite."""
-        told = default_model().path
+        told = NABU_PATH
         return (
             Path(shutil.copy(told, self.folder / "okay_nabu.json")),
             Path(shutil.copy(told.with_suffix(".tflite"), self.folder / "okay_nabu.tflite")),

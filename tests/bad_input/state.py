@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from bad_input.case import Make, Refused, Waits
-from bad_input.scene import GOOD, SOURCE, TOP, Scene
+from bad_input.scene import GOOD, NABU, SOURCE, TOP, Scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,9 +167,10 @@ REFUSED: tuple[Refused, ...] = (
 def talking(scene: Scene) -> None:
     """Make a config with events all the time."""
     scene.words()
-    port = scene.mosquitto().port
+    scene.wake_word()
+    mqtt = f'[mqtt]\nhost = "127.0.0.1"\nport = {scene.mosquitto().port}\n'
     health = "[health]\ninterval_s = 1\n"
-    scene.write("edged.toml", TOP + health + f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\n' + SOURCE + "loop = true\n")
+    scene.write("edged.toml", TOP + health + mqtt + SOURCE + f"loop = true\n{NABU}")
 
 
 def full_disk(scene: Scene) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bad_input.audio import no_sound_system
 from bad_input.case import Make, Refused, Waits, steps
-from bad_input.scene import GOOD, NOBODY, Scene
+from bad_input.scene import GOOD, NABU, NOBODY, Scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ ROW = "sample.wav,bell,shop,door,CC0-1.0"
 ADD = "edged collect set --from more --licence private"
 SPEAK = "edged collect set --label bell --group ann --licence private"
 SET = "set/manifest.csv"
+KEEPING = GOOD + "loop = true\n[clips]\nkeep = true\n"
 
 
 def refused(name: str, wrong: str, make: Make, **answer: Any) -> Refused:
@@ -71,7 +72,7 @@ def closed(scene: Scene) -> None:
 
 
 def keeping(scene: Scene) -> None:
-    scene.config(GOOD + "loop = true\n[clips]\nkeep = true\n")
+    scene.config(KEEPING)
 
 
 def somebodys(scene: Scene) -> None:
@@ -307,8 +308,9 @@ CASES: tuple[Refused, ...] = (
 
 def no_room(scene: Scene) -> None:
     """Keep clips on a full disk of their own, and hear something again and again."""
-    keeping(scene)
+    scene.config(KEEPING + NABU)
     scene.words()
+    scene.wake_word()
     (scene.folder / "state").mkdir()
     scene.fill(scene.disk("state/clips"))
 

@@ -9,7 +9,7 @@ import numpy as np
 from failing import MODEL as FAILING
 
 from bad_input.case import Make, Refused
-from bad_input.scene import GOOD, Scene
+from bad_input.scene import GOOD, NABU, Scene
 from edged.classify.bundle import write_bundle
 from edged.classify.head import Head
 from edged.features.spec import Micro
@@ -22,7 +22,6 @@ MANIFEST = "door/manifest.json"
 VERIFY = "edged model verify door"
 INSTALL = "edged model install nabu door --config edged.toml"
 LIVE = GOOD.replace('path = "sample.wav"\n', 'path = "sample.wav"\npaced = true\nloop = true\n')
-NABU = '[models.nabu]\npath = "okay_nabu.json"\n'
 
 
 def door(scene: Scene, **changes: Any) -> Path:

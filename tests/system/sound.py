@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import select
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from nabu import NABU_PATH
 
 from edged.audio.files import open_audio
 
@@ -31,10 +31,7 @@ PIECE = RATE_HZ // 50
 
 def wake_word(name: str) -> Path:
     """Find one of pymicro-wakeword's models."""
-    package = importlib.util.find_spec("pymicro_wakeword")
-    assert package is not None
-    assert package.origin is not None
-    return Path(package.origin).parent / "models" / f"{name}.json"
+    return NABU_PATH.with_name(f"{name}.json")
 
 
 def joined(recordings: Iterable[Path], *, gap_s: float = 1.0) -> Pcm:

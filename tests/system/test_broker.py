@@ -123,13 +123,14 @@ def test_at_the_cap_exactly_the_oldest_go(tmp_path: Path, okay_nabu: Path, broke
 def test_a_private_ca(tmp_path: Path, okay_nabu: Path) -> None:
     """With the right one events arrive; the wrong one is named, and it takes no restart to mend it."""
     ours, theirs = Authority(tmp_path / "ours", "ours"), Authority(tmp_path / "theirs", "theirs")
+    word = model(wake_word("okay_nabu"))
     certificate = ours.sign("localhost", address="127.0.0.1")
     with (
         Broker(tmp_path / "broker", tls=certificate) as broker,
         broker.subscriber(ca=ours.file) as subscriber,
         Daemon(
             tmp_path / "edged",
-            settings(broker.port, f"[mqtt.tls]\nca = '{theirs.file}'", file_source(okay_nabu, paced=False)),
+            settings(broker.port, f"[mqtt.tls]\nca = '{theirs.file}'", file_source(okay_nabu, paced=False), word),
         ) as daemon,
     ):
         words = f"the certificate of 127.0.0.1:{broker.port} is not signed by the CA in {theirs.file}"

@@ -28,8 +28,8 @@ pytest_plugins = ("rig_fixtures",)
 
 @contextlib.contextmanager
 def saying(rig: Rig, folder: Path) -> Iterator[None]:
-    """Have "okay nabu" said into the microphone again and again."""
-    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(folder / "said.wav"), "okay nabu"], check=True)
+    """Have "computer" said into the microphone again and again."""
+    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(folder / "said.wav"), "computer"], check=True)
     over = threading.Event()
 
     def say() -> None:
@@ -57,8 +57,8 @@ def test_the_missions_example(rig: Rig, tmp_path: Path, monkeypatch: pytest.Monk
         recorder = audio.Recorder()
         recorder.record("sample.wav", length=2000)
     result = classifier.classify("sample.wav")
-    assert result["label"] == "okay_nabu"
-    assert result["confidence"] > 0.85
+    assert result["label"] == "computer"
+    assert result["confidence"] > 0.7
     assert len(read_wav(tmp_path / "sample.wav")) == 2 * RATE_HZ
 
 

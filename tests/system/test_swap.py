@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from broker import Broker, eventually
 from failing import MODEL as FAILING
+from nabu import nabu
 from system.asking import await_source, drained, vitals
 from system.daemon import Daemon, events, file_source, model, settings
 from system.sound import RATE_HZ, write_wav
 
-from edged.classify.bundle import default_model, write_bundle
+from edged.classify.bundle import write_bundle
 from edged.classify.head import Head
 from edged.control.client import call
 from edged.errors import EdgedError
@@ -43,7 +44,7 @@ SOUND_S = 60
 def good(path: Path, version: str, **changes: Any) -> Path:
     """A bundle that is always on."""
     whole: dict[str, Any] = {
-        "model": default_model().model,
+        "model": nabu().model,
         "name": "word",
         "version": version,
         "labels": ["on"],
