@@ -49,7 +49,7 @@ ESPEAK_SEED, ESPEAK_ROUNDS = 1, 24
 FLITE_SEED, FLITE_ROUNDS = 2, 3
 FIRST_ROUNDS = 16
 """Of espeak-ng's, that the first stage has."""
-SCHEDULE = Schedule(stages=(0, 1000, 1500), steady=4000, falling=1500)
+SCHEDULE = Schedule(stages=(0, 1000, 1500), steady=3000, falling=1500)
 TRAINING_SEED = 0
 REPRESENTATIVES = 500
 BACKGROUND = {"speech": 800, "made up": 400, "sounds": 300, "noise": 100}
@@ -107,15 +107,20 @@ class Work:
 
 def parts_of(work: Work) -> list[Part]:
     """All there is to train with, in the order in which it joins."""
-    by_espeak = work.said("espeak", lambda: espeak(work.words, rounds=ESPEAK_ROUNDS, seed=ESPEAK_SEED))
-    first = len(by_espeak) * FIRST_ROUNDS // ESPEAK_ROUNDS
     plain = [word for word in work.words if not is_made_up(word)]
-    by_flite = work.said("flite", lambda: flite(plain, rounds=FLITE_ROUNDS, seed=FLITE_SEED))
+
+    def by_espeak(share: float) -> list[tuple[int, NDArray[np.int16]]]:
+        said = work.said("espeak", lambda: espeak(work.words, rounds=ESPEAK_ROUNDS, seed=ESPEAK_SEED))
+        return said[: round(share * len(said))]
+
+    def by_flite() -> list[tuple[int, NDArray[np.int16]]]:
+        return work.said("flite", lambda: flite(plain, rounds=FLITE_ROUNDS, seed=FLITE_SEED))
+
     return [
-        work.part("espeak-101", lambda: work.spoken(by_espeak[:first], seed=101, views=1)),
+        work.part("espeak-101", lambda: work.spoken(by_espeak(FIRST_ROUNDS / ESPEAK_ROUNDS), seed=101, views=1)),
         work.part("recorded", lambda: Part(*recorded(np.random.default_rng(11)))),
-        work.part("espeak-102", lambda: work.spoken(by_espeak, seed=102, views=1)),
-        work.part("flite-103", lambda: work.spoken(by_flite, seed=103, views=2)),
+        work.part("espeak-102", lambda: work.spoken(by_espeak(1), seed=102, views=1)),
+        work.part("flite-103", lambda: work.spoken(by_flite(), seed=103, views=2)),
     ]
 
 
@@ -182,7 +187,7 @@ def background(embedder: Embedder, parts: Sequence[Part], *, rng: np.random.Gene
     ear = ear_of(embedder)
     speech = [heard(clip.pcm(), ear, rng=rng) for clip in all_recordings() if clip.is_speech and clip.takes_part]
     spoken, real = parts[0], parts[1]
-    sounds = {clip.name for clip in all_recordings() if clip.is_sound}
+    sounds = {clip.label.replace("_", " ") for clip in all_recordings() if clip.is_sound}
     material = {
         "speech": np.concatenate(speech),
         "made up": coarse(spoken.windows[np.char.startswith(spoken.names, "[[")], scale=SCALE),

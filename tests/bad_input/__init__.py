@@ -21,6 +21,7 @@ from bad_input import (
     workshop_evaluate,
     workshop_model,
     workshop_optimise,
+    workshop_teach,
     workshop_train,
 )
 
@@ -36,6 +37,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Recording, and commands to a running daemon": control.CASES,
     "Datasets, and collecting them": workshop_collect.CASES,
     "Training a model": workshop_train.CASES,
+    "Teaching a model": workshop_teach.CASES,
     "Optimising a model": workshop_optimise.CASES,
     "Evaluating and calibrating": workshop_evaluate.CASES,
     "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS, *workshop_collect.WAITS),
