@@ -6,17 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edged.workshop import recipe
+from edged.workshop import recipe_tables as tables
+from edged.workshop.recipe import Recipe
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "TRAIN.md"
 BEGIN, END = "<!-- keys -->\n", "<!-- end -->\n"
-TABLES: dict[str, type[recipe.Table]] = {
-    "At the top": recipe.Recipe,
-    "`[augment]`, for kind `window`": recipe.Augment,
-    "`[network]`, for kind `window`": recipe.Network,
-    "`[streaming]`, for kind `streaming`": recipe.Streaming,
-    "`[training]`": recipe.Training,
-    "`[policy]`, and `[policies.LABEL]` for one label": recipe.Decide,
+TABLES: dict[str, type[tables.Table]] = {
+    "At the top": Recipe,
+    "`[augment]`, for kind `window`": tables.Augment,
+    "`[network]`, for kind `window`": tables.Network,
+    "`[streaming]`, for kind `streaming`": tables.Streaming,
+    "`[training]`": tables.Training,
+    "`[policy]`, and `[policies.LABEL]` for one label": tables.Decide,
 }
 
 
@@ -25,10 +26,10 @@ def keys() -> str:
     return "\n".join(f"### {title}\n\n{_table(table)}" for title, table in TABLES.items())
 
 
-def _table(table: type[recipe.Table]) -> str:
+def _table(table: type[tables.Table]) -> str:
     lines = ["| key | default | |", "|---|---|---|"]
     for name, field in table.model_fields.items():
-        if not isinstance(field.default, recipe.Table) and name != "policies":
+        if not isinstance(field.default, tables.Table) and name != "policies":
             lines.append(f"| `{name}` | {_written(field.default)} | {' '.join(str(field.description).split())} |")
     return "\n".join(lines) + "\n"
 

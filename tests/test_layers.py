@@ -108,8 +108,8 @@ SOLE_IMPORTERS = {
     },
     "keras": {"workshop.training", "workshop.windowed", "workshop.streaming"},
     "tomllib": {"validation", "workshop.boards", "workshop.recipe"},
-    "pydantic": {"tables", "validation", "schemas", "workshop.boards", "workshop.recipe"},
-    "pydantic_core": {"tables", "workshop.recipe"},
+    "pydantic": {"tables", "validation", "schemas", "workshop.boards", "workshop.recipe", "workshop.recipe_tables"},
+    "pydantic_core": {"tables", "workshop.recipe_tables"},
 }
 
 PURE = re.compile(

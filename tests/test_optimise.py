@@ -214,7 +214,7 @@ def test_a_clip_that_cannot_be_read_leaves_no_bundle(work: Path, data: Path, tmp
         (lambda work: (work / "representative.npz").unlink(), ModelError, "npz: there is no such file. Let"),
         (lambda work: (work / "representative.npz").write_bytes(b"x"), ModelError, "npz: holds no windows to quantise"),
         (lambda work: (work / "split.csv").unlink(), ModelError, "split.csv: there is no such file. Let"),
-        (lambda work: split(work, [("word-0.wav", "x", "train")]), DatasetError, "no clip in it was held back"),
+        (lambda work: split(work, [("word-0.wav", "x", "")]), DatasetError, "role: no clip in it has one"),
         (lambda work: split(work, [("w.wav", "x", "test")]), DatasetError, "split.csv:2: path = 'w.wav': there is no"),
         (lambda work: (work / "datasets.json").unlink(), DatasetError, "it is not known where the dataset"),
         (lambda work: (work / "datasets.json").write_text("{"), DatasetError, "it is not known where the dataset"),

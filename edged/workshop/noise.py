@@ -42,7 +42,7 @@ class Noise:
     """
 
     def __init__(self, clips: Sequence[Clip], *, rng: np.random.Generator) -> None:
-        self._clips = [clip for clip in clips if rms(_audio(clip)) > 0]
+        self._clips = [clip for clip in clips if _sounds(clip)]
         if not self._clips:
             what = "there is no sound in any of its clips" if clips else "there are no clips to draw noise from"
             file = clips[0].path.parent if clips else None
@@ -74,6 +74,12 @@ class Noise:
         samples = _audio(self._clips[int(self._rng.integers(len(self._clips)))])
         at = int(self._rng.integers(max(1, len(samples) - FADE)))
         return samples[at:] / rms(samples)
+
+
+@lru_cache(maxsize=10_000)
+def _sounds(clip: Clip) -> bool:
+    """Whether there is anything in it; asked of every clip for every piece, so that it is remembered."""
+    return rms(_audio(clip)) > 0
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from zipfile import BadZipFile
 
 import numpy as np
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from edged.records import Frames
     from edged.workshop.scoring import Scored
 
-Role: TypeAlias = Literal["test", "validation"]
+Role: TypeAlias = Literal["test", "validation", "train"]
 
 FLOAT: Final = "float.edged"
 SAVED_MODEL: Final = "saved_model"
@@ -106,7 +106,7 @@ def read_trained(folder: Path, *, datasets: Sequence[Path] = ()) -> Trained:
         raise ModelError("there is no such folder", file=folder / SAVED_MODEL, way_out=_TRAIN)
     if not (folder / SPLIT).is_file():
         raise ModelError("there is no such file", file=folder / SPLIT, way_out=_TRAIN)
-    role, clips = _held_back(folder, datasets or _datasets(folder))
+    role, clips = _compared_on(folder, datasets or _datasets(folder))
     return Trained(folder, bundle, _representative(folder / REPRESENTATIVE), clips, role)
 
 
@@ -224,16 +224,19 @@ class _Sums:
         return np.asarray(values[:, 0] > threshold, dtype=np.intp)
 
 
-def _held_back(folder: Path, datasets: Sequence[Path]) -> tuple[Role, tuple[Clip, ...]]:
-    """The clips that no step of the training heard: those of the test, or, without one, those of validation."""
+def _compared_on(folder: Path, datasets: Sequence[Path]) -> tuple[Role, tuple[Clip, ...]]:
+    """The clips that no step of the training heard: those of the test, or, without one, those of validation.
+
+    A training that held nothing back is compared on what it heard: how near 8 bits come to float shows there too.
+    """
     parts: dict[str, list[Clip]] = {}
     for line, row in rows(folder / SPLIT):
         parts.setdefault(row.get("role", ""), []).append(_clip(row, datasets, where=f"{folder / SPLIT}:{line}"))
-    role: Role = "test" if "test" in parts else "validation"
-    if role not in parts:
-        what, way_out = "no clip in it was held back, to compare on", "Train with --fold, or with validation > 0"
-        raise DatasetError(what, file=folder / SPLIT, key="role", way_out=way_out)
-    return role, tuple(parts[role])
+    for role in get_args(Role):
+        if role in parts:
+            return role, tuple(parts[role])
+    what, way_out = "no clip in it has one", f"Write one of {', '.join(get_args(Role))}"
+    raise DatasetError(what, file=folder / SPLIT, key="role", way_out=way_out)
 
 
 def _clip(row: dict[str, str], datasets: Sequence[Path], *, where: str) -> Clip:

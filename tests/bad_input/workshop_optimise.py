@@ -133,16 +133,16 @@ CASES: tuple[Refused, ...] = (
         way_out="say where the datasets are now, with --data DATASET",
     ),
     refused(
-        "none-held-back",
-        "a training that held no clip back",
+        "no-roles",
+        "a split that gives no clip a part",
         steps(
             training,
-            lambda scene: scene.write("work/split.csv", HEAD + "sample.wav,okay_nabu,us,ann,CC0-1.0,train\n"),
+            lambda scene: scene.write("work/split.csv", HEAD + "sample.wav,okay_nabu,us,ann,CC0-1.0,\n"),
         ),
         file="work/split.csv",
         key="role",
-        what="no clip in it was held back",
-        way_out="Train with --fold, or with validation > 0",
+        what="no clip in it has one",
+        way_out="Write one of test, validation, train",
     ),
     refused(
         "tampered",
