@@ -156,7 +156,7 @@ def _takes_config(parser: argparse.ArgumentParser) -> None:
 
 def _takes_model(parser: argparse.ArgumentParser, of_config: str) -> None:
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--model", type=Path, metavar="PATH", help="a bundle, .json or .eim; default: okay_nabu")
+    which.add_argument("--model", type=Path, metavar="PATH", help="a bundle, .json or .eim; default: wake-en")
     which.add_argument("--config", type=Path, metavar="FILE", help=of_config)
 
 
