@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-
 def refused(name: str, wrong: str, make: Make, typed: str, **answer: Any) -> Refused:
     return Refused(name=name, wrong=wrong, make=make, typed=f"edged {typed}".strip(), **answer)
 
