@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bad_input.config import BARE, NABU, case, toml, with_model
-from bad_input.scene import GOOD
+from bad_input.config import BARE, case, toml, with_model
+from bad_input.scene import GOOD, NABU
 
 CASES = (
     case(
