@@ -88,8 +88,12 @@ def _read(file: Path, broker: str) -> list[str]:
 
 def _write(file: Path, broker: str, topics: list[str]) -> None:
     draft = file.with_suffix(".new")
-    with draft.open("w", encoding="utf-8") as out:
-        json.dump({"broker": broker, "topics": topics}, out)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    try:
+        with draft.open("w", encoding="utf-8") as out:
+            json.dump({"broker": broker, "topics": topics}, out)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)  # half a note on a full disk helps nobody, and takes room
+        raise
