@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import fake_portaudio
 import numpy as np
-import psutil
 import pytest
+from family import children
 
 from edged import audio
 from edged.audio import recorder as recorder_module
@@ -33,7 +33,7 @@ def samples(path: Path) -> tuple[int, NDArray[Any]]:
 
 
 def nothing_left(folder: Path) -> bool:
-    return not list(folder.iterdir()) and not psutil.Process().children()
+    return not list(folder.iterdir()) and not children()
 
 
 def test_the_missions_example(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

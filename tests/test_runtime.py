@@ -83,7 +83,7 @@ def test_a_library_that_is_not_there_is_named_with_those_that_are(monkeypatch: p
 
 def test_describing_a_model_loads_neither_library_nor_pydantic() -> None:
     script = (
-        "import sys; from edged.classify.bundle import default_model; import edged.classify.model; nabu()\n"
+        "import sys; from edged.classify.bundle import default_model; import edged.classify.model; default_model()\n"
         "print([name for name in ('tflite_runtime', 'ai_edge_litert', 'pydantic') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -10,8 +10,8 @@ import wave
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 import pytest
+from family import children
 from rig import Listening, wait_until
 
 from edged.audio import sources
@@ -204,7 +204,7 @@ def test_a_command_that_hangs_is_killed_with_all_its_children_and_replaced() -> 
     )
     with Listening(CommandSource(python(code))) as heard:
         heard.wait_chunks(5)
-        family = psutil.Process().children(recursive=True)
+        family = children(recursive=True)
         assert len(family) == 2
         silent_s = time.monotonic()
         assert heard.wait_state("absent", since_s=silent_s, within_s=4) < 2
@@ -215,12 +215,12 @@ def test_a_command_that_hangs_is_killed_with_all_its_children_and_replaced() -> 
 def test_closing_kills_the_whole_family() -> None:
     with Listening(CommandSource(python(f"subprocess.Popen(['sleep', '300']); {TONE}"))) as heard:
         heard.wait_chunks(2)
-        family = psutil.Process().children(recursive=True)
+        family = children(recursive=True)
         assert len(family) == 2
     wait_until(
         lambda: all(not one.is_running() or one.status() == "zombie" for one in family), within_s=2, what="all are gone"
     )
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def test_odd_bytes_and_two_channels_are_put_together() -> None:

@@ -59,10 +59,6 @@ def no_tensorflow(scene: Scene) -> None:
     scene.env |= {"PYTHONPATH": str(scene.folder / "hidden")}
 
 
-def full_disk(scene: Scene) -> None:
-    scene.fill(scene.disk("small"))
-
-
 CASES: tuple[Refused, ...] = (
     refused(
         "train-three-clips",
@@ -194,15 +190,6 @@ CASES: tuple[Refused, ...] = (
         key="--out",
         what="holds letters.txt, and no training",
         way_out="Name another folder",
-    ),
-    refused(
-        "train-disk",
-        "a full disk",
-        full_disk,
-        typed="edged train set --out small/work",
-        key="--out",
-        what="cannot be written: no space left on device",
-        way_out="Make room or name another folder",
     ),
     refused(
         "train-no-tensorflow",
