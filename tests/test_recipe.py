@@ -86,6 +86,7 @@ def test_what_a_recipe_does_not_say_is_as_by_default() -> None:
         ("[augment]\nmixup = 1.5", "augment.mixup", "too large"),
         ("[network]\nfilters = []", "network.filters", "is empty"),
         ("[network]\nfilters = [8]\nstrides = [1, 2]", "network.strides", "2 steps for 1 convolutions"),
+        ("[network]\nfilters = [8]\nstrides = [4]", "network.kernel", "smaller than a step of 4"),
         ("front_end = { name = 'mfc' }", "front_end.name", "Did you mean mfcc"),
         ("front_end = { name = 'micro', bands = 3 }", "front_end.bands", "unknown parameter"),
         ("window_frames = 0", "window_frames", "1 or more"),

@@ -24,11 +24,12 @@ hop_frames = 8
 
 [augment]
 room = 0.0
+cut = 0.0
 colour_db = 0.0
 
 [network]
 filters = [8, 16]
-strides = [4, 2]
+strides = [3, 2]
 dropout = 0.1
 
 [training]

@@ -70,7 +70,7 @@ class Network(Table):
     """Filters of each convolution, from the first on."""
     strides: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False)] = (2, 2, 2, 1)
     """Step of each, in frames and bands."""
-    kernel: int = Field(default=3, ge=1, le=15)
+    kernel: int = Field(default=3, ge=1, le=15, validate_default=True)
     """Side of each filter, in frames and bands."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the last layer's inputs left out in training."""
@@ -82,6 +82,16 @@ class Network(Table):
         if len(strides) != len(filters):
             raise _wrong(f"names {len(strides)} steps for {len(filters)} convolutions", way_out="Give one for each")
         return strides
+
+    @field_validator("kernel")
+    @classmethod
+    def _nothing_skipped(cls, kernel: int, info: ValidationInfo) -> int:
+        # It would pass over some of its input; and XNNPACK, in either runtime, computes such a convolution wrongly.
+        if (widest := max(info.data.get("strides", ()), default=1)) > kernel:
+            raise _wrong(
+                f"is smaller than a step of {widest} in strides", way_out="Write a larger kernel, or smaller steps"
+            )
+        return kernel
 
 
 class Training(Table):

@@ -205,8 +205,8 @@ class Windows:
     def _windows(self, sound: Sound) -> Frames:
         short = max(0, self._length - len(sound.samples))
         samples = np.pad(sound.samples, (short // 2, short - short // 2))
-        self._front_end.reset()
-        frames, step = self._front_end.push(samples), self._front_end.step
+        front_end = open_front_end(self._recipe.spec)  # its own: batches are made in another thread meanwhile
+        frames, step = front_end.push(samples), front_end.step
         loud = sound.loud + short // 2
         starts = range(0, len(frames) - self._recipe.window_frames + 1, self._recipe.hop_frames)
         heard = [at for at in starts if ((loud >= at * step) & (loud < at * step + self._length)).any()] or [0]
