@@ -12,3 +12,5 @@ compile() {
 compile --group dev --constraint "$constraints" -o packaging/requirements.txt
 # TensorFlow comes on top of the others, at the very versions that they have.
 compile --extra train --constraint "$constraints" --constraint packaging/requirements.txt -o packaging/requirements-train.txt
+# Clients of the boards' protocol, for slow tests, likewise.
+compile --group clients --constraint "$constraints" --constraint packaging/requirements-train.txt -o packaging/requirements-test.txt

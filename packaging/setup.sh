@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Set up what is missing, and only that: Debian packages, .venv, pinned Python packages, edged itself (editable).
 # Asks nothing. Run twice, the second run does nothing. Needs root, or sudo, only when a Debian package is missing.
-# With `train`: TensorFlow too, 2 GB. With `test`: also the Debian packages that only slow tests want.
+# With `train`: TensorFlow too, 2 GB. With `test`: also what only slow tests want: a browser, compilers and an emulator for
+# boards, clients of their protocol.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-/usr/bin/python3}
@@ -45,7 +46,7 @@ fi
   say "$python is $("$python" -V): edged needs Python 3.11 to 3.13; name one: make setup PYTHON=/path/to/python3.11"; exit 2; }
 
 stamp=.venv/.lock.sha256
-lock=$(cat packaging/requirements.txt pyproject.toml "$(readlink -f "$python")" | sha256sum)
+lock=$(cat packaging/requirements.txt packaging/requirements-firmware.txt pyproject.toml "$(readlink -f "$python")" | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
   say "installing pinned Python packages into .venv (a few minutes)"
   "$python" -m venv --clear .venv
@@ -55,15 +56,23 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
   .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r "$build"
   .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r packaging/requirements.txt
   .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+  # C sources that the firmware is built with. In a folder of their own: as a Python package it wants an older cbor2.
+  .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --target .venv/firmware \
+    -r packaging/requirements-firmware.txt
   .venv/bin/python -m compileall -q edged >/dev/null
   printf '%s\n' "$lock" >"$stamp"
 fi
 
-stamp=.venv/.train.sha256
-lock=$(sha256sum <packaging/requirements-train.txt)
-if want train && [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
-  say "installing TensorFlow into .venv (2 GB, a few minutes)"
-  .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r packaging/requirements-train.txt
-  printf '%s\n' "$lock" >"$stamp"
-fi
+# on_top NAME WHAT: what comes on top of the others, at the very versions that they have.
+on_top() {
+  local stamp=.venv/.$1.sha256 lock
+  lock=$(sha256sum <"packaging/requirements-$1.txt")
+  if want "$1" && [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
+    say "installing $2 into .venv"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r "packaging/requirements-$1.txt"
+    printf '%s\n' "$lock" >"$stamp"
+  fi
+}
+on_top train "TensorFlow (2 GB, a few minutes)"
+on_top test "clients of the boards' protocol"
 say "ready"

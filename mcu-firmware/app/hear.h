@@ -1,0 +1,54 @@
+/* Samples → front end → window of inputs → network → decisions: the road of the gateway, on a board.
+ *
+ * Configured by a plan; one at a time. */
+#ifndef EDGED_HEAR_H
+#define EDGED_HEAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../frontend/frontend.h"
+#include "../nn/nn.h"
+#include "decide.h"
+
+#ifndef HEAR_WINDOW_BYTES
+#define HEAR_WINDOW_BYTES 8192 /* of one window's inputs: 204 frames of 40 channels */
+#endif
+
+struct hear {
+    struct frontend frontend;
+    struct nn nn;
+    struct decide decide;
+    struct plan plan;
+    int open;
+    uint16_t window_frames, hop_frames, every;
+    const uint8_t *thresholds; /* u16[255] in the plan */
+    uint8_t lowest;            /* bits of the input's lowest value */
+    uint8_t window[HEAR_WINDOW_BYTES]; /* the last window_frames rows, a ring by row */
+    uint32_t rows, due, skip;
+    uint64_t heard; /* samples since the boot, missed ones included: the clock of all decisions */
+    uint32_t runs;
+};
+
+/* Begin with a plan. Errors: enum plan_status, *why in words; nothing runs then. The sample clock goes on. */
+int hear_open(struct hear *hear, const struct plan *plan, void *arena, size_t arena_bytes, const char **why);
+
+/* Nothing runs any more. */
+void hear_close(struct hear *hear);
+
+struct hear_out { /* where results go; any may be NULL */
+    void *context;
+    void (*decided)(void *context, const struct decision *decision);
+    void (*scored)(void *context, const uint8_t *outputs, uint32_t bytes, uint64_t ends);
+};
+
+/* Hear some samples. */
+void hear_push(struct hear *hear, const int16_t *samples, size_t count, const struct hear_out *out);
+
+/* So many samples were missed: the stream breaks, the clock goes on. */
+void hear_missed(struct hear *hear, uint32_t samples, const struct hear_out *out);
+
+/* As new, the sample clock apart. */
+void hear_reset(struct hear *hear, const struct hear_out *out);
+
+#endif

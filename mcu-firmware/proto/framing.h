@@ -1,0 +1,32 @@
+/* SMP's console framing: a message as base64 lines of at most 127 bytes, between which there may be text. Sans-IO.
+ *
+ *     06 09 base64(u16 length of body and crc, body …) 0A,   04 14 base64(…) 0A …,   crc is CRC-16/XMODEM of the body
+ */
+#ifndef EDGED_FRAMING_H
+#define EDGED_FRAMING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAMING_LINE_BYTES 127
+
+struct framing_reader {
+    uint8_t *buffer; /* the caller's; a message that does not fit is dropped and counted */
+    uint32_t capacity;
+    uint32_t have, want;
+    uint32_t bad; /* frames lost: torn, not base64, of a wrong checksum, too long */
+    uint8_t line[FRAMING_LINE_BYTES + 1];
+    uint8_t line_bytes;
+    uint8_t state;
+};
+
+void framing_start(struct framing_reader *reader, uint8_t *buffer, size_t capacity);
+
+/* Take one byte. 1: a message of *bytes stands at the beginning of the buffer until the next call. 0: not yet. */
+int framing_push(struct framing_reader *reader, uint8_t byte, size_t *bytes);
+
+/* Write line number `line` (from 0) of a message, newline included, into out[FRAMING_LINE_BYTES]; gives its bytes, 0 when
+ * there is no such line. */
+size_t framing_line(const uint8_t *message, size_t bytes, size_t line, uint8_t *out);
+
+#endif

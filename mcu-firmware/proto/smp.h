@@ -1,0 +1,23 @@
+/* The Simple Management Protocol, server and (for events) client, sans-IO: messages in, messages out.
+ *
+ * A message is the 8-byte header and a CBOR map, without the console framing (framing.h). */
+#ifndef EDGED_SMP_H
+#define EDGED_SMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "service.h"
+
+#define SMP_HEADER_BYTES 8
+#define SMP_BUFFER_BYTES 1280 /* largest message, header included, both ways: 512 samples and what goes with them */
+
+/* Answer a request, or take the answer to one of ours (service.answered). Gives the bytes of the response that was put
+ * into `out`; 0: there is nothing to say. Any bytes at all are survived. */
+size_t smp_receive(const struct service *service, const uint8_t *message, size_t bytes, uint8_t *out, size_t capacity);
+
+/* A request of ours; sequence is the caller's to count. 0: it does not fit. */
+size_t smp_event(const struct service_event *event, uint8_t sequence, uint8_t *out, size_t capacity);
+size_t smp_heartbeat(const struct service_heartbeat *heartbeat, uint8_t sequence, uint8_t *out, size_t capacity);
+
+#endif
