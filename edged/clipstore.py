@@ -17,11 +17,11 @@ import csv
 import io
 import os
 import re
-import wave
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from edged.audio.wav import wav_bytes
 from edged.errors import StateError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class ClipStore:
         Raises:
             OSError: It cannot be written; then nothing of it is there.
         """
-        content = _wav(samples)
+        content = wav_bytes(samples, rate_hz=RATE_HZ)
         row = row | {"path": self._free(row["path"])}
         new = _Kept(row, len(content) + len(_line(row)))
         if not self._make_room(new.size):
@@ -192,16 +192,6 @@ def _lines(rows: list[dict[str, str]]) -> bytes:
 
 def _line(row: dict[str, str]) -> bytes:
     return _lines([row])[len(_lines([])) :]
-
-
-def _wav(samples: Pcm) -> bytes:
-    made = io.BytesIO()
-    with wave.open(made, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(samples.astype("<i2", copy=False).tobytes())
-    return made.getvalue()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.workshop.augment import active, colour, fitted, gain, mix, room, shift, speed, to_pcm, to_wave
+from edged.workshop.augment import active, colour, fitted, gain, mix, room, speed, to_pcm, to_wave
 
 if TYPE_CHECKING:
     from edged.workshop.augment import Wave
@@ -54,17 +54,6 @@ def test_a_silent_waveform_is_all_active(length: int) -> None:
 
 def test_gain_is_in_decibels() -> None:
     assert power_db(gain(tone(440), -6)) - power_db(tone(440)) == pytest.approx(-6, abs=1e-3)
-
-
-@given(st.integers(-2000, 2000))
-def test_a_shift_moves_and_keeps_the_length(samples: int) -> None:
-    wave = np.arange(1, 1001, dtype=np.float32)
-    moved = shift(wave, samples)
-    assert len(moved) == len(wave)
-    for at in (0, 500, 999):
-        if 0 <= at + samples < len(wave):
-            assert moved[at + samples] == wave[at]
-    assert np.count_nonzero(moved) == max(0, len(wave) - abs(samples))
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.0, 1.25])

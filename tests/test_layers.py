@@ -70,7 +70,7 @@ MAY = {
     "replay": BASE + "audio classify lane",
     "reporter": ROAD + "clock",
     "nearmiss": BASE,
-    "clipstore": BASE,
+    "clipstore": BASE + "audio",
     "clips": BASE + "audio clipstore clock lane nearmiss outage schemas",
     "station": ROAD + "clips clock outage reporter",
     # The root, and what it is made of.

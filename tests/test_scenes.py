@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edged.workshop.dataset import RATE_HZ
 from edged.workshop.scene_bank import EITHER_S, HIT_S, targets_of
-from edged.workshop.scenes import RATE_HZ, SCENE_S, Mark, Odds, Palette, Sound, compose
+from edged.workshop.scenes import SCENE_S, Mark, Odds, Palette, Sound, compose
 
 if TYPE_CHECKING:
     from edged.records import Pcm

@@ -1,8 +1,9 @@
-"""Writing a recording: a 16-bit WAV of an exact length, which appears whole or not at all."""
+"""Writing a recording: a 16-bit WAV of an exact length, which appears whole or not at all; or as bytes."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import wave
 from pathlib import Path
@@ -52,6 +53,17 @@ def write_wav(
             if progress is not None:
                 progress(written * 1000 // rate_hz)
     return path
+
+
+def wav_bytes(samples: Pcm, *, rate_hz: int) -> bytes:
+    """Make the content of a 16-bit WAV file of one channel: samples of shape (n,)."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(rate_hz)
+        wav.writeframes(samples.astype("<i2", copy=False).tobytes())
+    return made.getvalue()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""A `.tflite` model becomes a plan, which boards run. `docs/COMPILE.md` says how."""

@@ -1,0 +1,1 @@
+"""Boards on the gateway: the link to them, and what is said on it."""

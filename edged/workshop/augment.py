@@ -54,16 +54,6 @@ def gain(wave: Wave, db: float) -> Wave:
     return wave * np.float32(10 ** (db / 20))
 
 
-def shift(wave: Wave, samples: int) -> Wave:
-    """Later (positive) or earlier, with silence where nothing is left."""
-    moved = np.zeros_like(wave)
-    if samples >= 0:
-        moved[samples:] = wave[: max(0, len(wave) - samples)]
-    else:
-        moved[:samples] = wave[-samples:]
-    return moved
-
-
 def speed(wave: Wave, factor: float) -> Wave:
     """Faster (over 1) or slower, pitch and all: shape (about n / factor,), band-limited by the Fourier transform.
 

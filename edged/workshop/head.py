@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edged.classify.head import Head
+from edged.workshop.softmax import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def posteriors(head: Head, embeddings: NDArray[np.float32]) -> NDArray[np.float6
     """What a head makes of many embeddings at once, shape (n, embedding): posteriors, shape (n, labels)."""
     centre = np.zeros(head.embedding, np.float32) if head.centre is None else head.centre
     rows = unit(embeddings, centre=centre) if head.normalise == "l2" else embeddings - centre
-    return _softmax(rows @ head.weights.T.astype(np.float64) + head.bias)
+    return softmax(rows @ head.weights.T.astype(np.float64) + head.bias)
 
 
 def _descend(
@@ -103,14 +104,9 @@ def _descend(
     ahead = at
     pace = (1 - np.sqrt(penalty * step)) / (1 + np.sqrt(penalty * step))
     for _ in range(MAX_STEPS):
-        gradient = rows.T @ (share * (_softmax(rows @ ahead) - wanted)) + penalty * ahead
+        gradient = rows.T @ (share * (softmax(rows @ ahead) - wanted)) + penalty * ahead
         if np.abs(gradient).max() < SETTLED:
             break
         before, at = at, ahead - step * gradient
         ahead = at + pace * (at - before)
     return at
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))

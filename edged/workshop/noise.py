@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edged.errors import DatasetError
-from edged.workshop.dataset import read_audio
+from edged.workshop.dataset import RATE_HZ, read_audio
 from edged.workshop.snr import rms
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from edged.workshop.dataset import Clip
 
-RATE_HZ: Final = 16_000
 FADE: Final = RATE_HZ // 100
 _SOFT: Final = 0.1
 """Of the recording's level: 20 dB below it."""

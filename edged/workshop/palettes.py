@@ -16,7 +16,7 @@ import numpy as np
 
 from edged.workshop import nearly, speech
 from edged.workshop.augment import to_wave
-from edged.workshop.dataset import folds, read_audio
+from edged.workshop.dataset import RATE_HZ, folds, read_audio
 from edged.workshop.scenes import Palette, Sound
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from edged.workshop.speech import Voice
     from edged.workshop.split import Example, Split
 
-RATE_HZ: Final = 16_000
 BED_S: Final = 8
 COLOURS: Final = (0.0, 0.5, 1.0, 1.0)
 """Powers of 1/f with which the spectra of made noise fall: white, pink, and twice brown."""

@@ -24,9 +24,9 @@ import numpy as np
 from edged import __version__
 from edged.errors import StateError
 from edged.features.frontend import open_front_end
-from edged.workshop.dataset import digest, read_audio
+from edged.workshop.dataset import RATE_HZ, digest, read_audio
 from edged.workshop.palettes import palette_of
-from edged.workshop.scenes import RATE_HZ, Odds, compose
+from edged.workshop.scenes import Odds, compose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edged.workshop.augment import active, colour, fitted, gain, mix, room, speed, to_pcm
+from edged.workshop.dataset import RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from edged.records import Pcm
     from edged.workshop.augment import Wave
 
-RATE_HZ: Final = 16_000
 SCENE_S: Final = 6.0
 _FADE: Final = RATE_HZ // 100
 _HALF: Final = (0.3, 0.65)

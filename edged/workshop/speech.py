@@ -17,90 +17,24 @@ import numpy as np
 
 from edged.audio.resample import Converter
 from edged.errors import DatasetError
+from edged.workshop.dataset import RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edged.records import Pcm
 
-RATE_HZ: Final = 16_000
 ACCENTS: Final = ("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 FOREIGN: Final = ("de", "fr", "es", "it", "nl", "sv", "pl", "pt", "da", "ro")
 """English words in other languages' mouths; only for what need not be said right."""
 CHARACTERS: Final = (
     "",
-    *[
-        "m1",
-        "m2",
-        "m3",
-        "m4",
-        "m5",
-        "m6",
-        "m7",
-        "m8",
-        "f1",
-        "f2",
-        "f3",
-        "f4",
-        "f5",
-        "croak",
-        "klatt",
-        "klatt2",
-        "klatt3",
-        "klatt4",
-        "klatt6",
-        "Adam",
-        "Alex",
-        "Alicia",
-        "Andrea",
-        "Andy",
-        "Annie",
-        "Antonio",
-        "Auntie",
-        "Belinda",
-        "Benjamin",
-        "Boris",
-        "Caleb",
-        "David",
-        "Denis",
-        "Diogo",
-        "Ed",
-        "Edward",
-        "Gene",
-        "Gustave",
-        "Henrique",
-        "Hugo",
-        "Iven",
-        "Jacky",
-        "John",
-        "Lee",
-        "Linda",
-        "Marcelo",
-        "Marco",
-        "Mario",
-        "Max",
-        "Michael",
-        "Mike",
-        "Nguyen",
-        "Pablo",
-        "Paul",
-        "Pedro",
-        "Quincy",
-        "Rob",
-        "Robert",
-        "Steph",
-        "Steph2",
-        "Steph3",
-        "Zac",
-        "anika",
-        "grandma",
-        "grandpa",
-        "norbert",
-        "sandro",
-        "shelby",
-        "travis",
-        "victor",
-    ],
+    *("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "croak", "klatt", "klatt2"),
+    *("klatt3", "klatt4", "klatt6", "Adam", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Antonio", "Auntie"),
+    *("Belinda", "Benjamin", "Boris", "Caleb", "David", "Denis", "Diogo", "Ed", "Edward", "Gene", "Gustave"),
+    *("Henrique", "Hugo", "Iven", "Jacky", "John", "Lee", "Linda", "Marcelo", "Marco", "Mario", "Max"),
+    *("Michael", "Mike", "Nguyen", "Pablo", "Paul", "Pedro", "Quincy", "Rob", "Robert", "Steph", "Steph2"),
+    *("Steph3", "Zac", "anika", "grandma", "grandpa", "norbert", "sandro", "shelby", "travis", "victor"),
 )
 """Of espeak-ng: who says it; the empty one is the accent's own."""
 FLITE: Final = ("kal16", "awb", "rms", "slt")
@@ -117,11 +51,6 @@ class Voice:
     pitch: int
     """espeak-ng: 0 to 99; flite: mean pitch in Hz."""
     words_per_minute: int
-
-    @property
-    def speaker(self) -> str:
-        """A name that is the same however the voice is pitched: what must not be in train and test at once."""
-        return f"{self.engine}-{self.name}"
 
 
 def available() -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from edged.workshop.dataset import read_audio
 from edged.workshop.kinds import Batch, Score
 from edged.workshop.palettes import parts_of
 from edged.workshop.scene_bank import SCALE, Scenes, scenes_of
+from edged.workshop.softmax import softmax
 from edged.workshop.windowed import scored
 
 if TYPE_CHECKING:
@@ -151,9 +152,8 @@ def _heard(model: Any, recipe: Recipe, samples: np.ndarray[Any, np.dtype[np.int1
     lead = np.zeros(round(LEAD_S * front_end.rate_hz), np.int16)
     frames = front_end.push(np.concatenate([lead, samples, lead]))
     frames = frames[: len(frames) // recipe.window_frames * recipe.window_frames]
-    logits = model(frames[None], training=False).numpy()[0].astype(np.float64)
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    posteriors = raised / raised.sum(axis=1, keepdims=True)
+    logits = model(frames[None], training=False).numpy()[0]
+    posteriors = softmax(logits)
     kernel = np.ones(SMOOTHED) / SMOOTHED
     words = np.array([np.convolve(column, kernel, "valid").max() for column in posteriors[:, :-1].T])
     return np.append(words, 1 - words.max())

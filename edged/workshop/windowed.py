@@ -21,6 +21,7 @@ from edged.features.frontend import open_front_end
 from edged.workshop import augment
 from edged.workshop.dataset import MANIFEST, RATE_HZ, read_audio
 from edged.workshop.kinds import Batch, Score
+from edged.workshop.softmax import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +109,7 @@ class Windows:
     def score(self, model: Any, role: Role) -> Score | None:
         """The mean posterior over a clip's windows decides; each label counts the same."""
         clips = self.windows_of(role)
-        posteriors = [_softmax(model(windows, training=False).numpy()).mean(axis=0) for _, windows in clips]
+        posteriors = [softmax(model(windows, training=False).numpy()).mean(axis=0) for _, windows in clips]
         return scored(np.array([output for output, _ in clips]), np.array(posteriors)) if clips else None
 
     def representative(self) -> Frames:
@@ -321,8 +322,3 @@ def _peak(wave: Wave) -> float:
     """Mean square of the loudest 20 ms."""
     count = len(wave) // (2 * BLOCK)
     return float(np.square(wave[: count * 2 * BLOCK].reshape(count, 2 * BLOCK)).mean(axis=1).max())
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))

@@ -16,9 +16,9 @@ import fcntl
 import io
 import os
 import re
-import wave
 from typing import TYPE_CHECKING, Final, Self
 
+from edged.audio.wav import wav_bytes
 from edged.errors import DatasetError
 from edged.workshop.dataset import COLUMNS, MANIFEST, RATE_HZ, Clip, digest, rows
 
@@ -102,7 +102,7 @@ class Writer:
             self._make(path.parent)
             part = path.with_name(f".{path.name}{PART}")
             try:
-                part.write_bytes(wav_bytes(samples))
+                part.write_bytes(wav_bytes(samples, rate_hz=RATE_HZ))
                 part.replace(path)
             finally:
                 part.unlink(missing_ok=True)
@@ -171,17 +171,6 @@ class Writer:
         for folder in reversed(self._made):
             with contextlib.suppress(OSError):
                 folder.rmdir()
-
-
-def wav_bytes(samples: Pcm) -> bytes:
-    """Make the content of a WAV file, 16 kHz, of samples with shape (n,)."""
-    made = io.BytesIO()
-    with wave.open(made, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(samples.astype("<i2", copy=False).tobytes())
-    return made.getvalue()
 
 
 def _manifest(added: list[dict[str, str]]) -> bytes:
