@@ -89,6 +89,15 @@ OTHERS = (
         needs=("markdown-it-py", "mdurl", "pygments"),
         in_daemon=False,
     ),
+    Row(
+        "tflite",
+        "import tflite",
+        "compile, optimise",
+        numpy=True,
+        needs=("flatbuffers",),
+        in_daemon=False,
+    ),
+    Row("cbor2", "import cbor2", "whoever talks to boards", in_daemon=False),
     Row("pymicro-wakeword", "import pymicro_wakeword", "never: only its models are read", numpy=True, in_daemon=False),
 )
 STANDARD = (
