@@ -67,6 +67,9 @@ void hal_sleep(void);
 /* The loop is well. */
 void hal_feed_watchdog(void);
 
+/* Bytes of the stack that were never used so far (a start-up that paints it can tell); 0: not known. */
+uint32_t hal_stack_free(void);
+
 /* ---- the link: a byte stream, buffered by interrupts ---- */
 
 /* Up to size bytes of what came; 0: nothing yet. *lost grows by what had no room. */
