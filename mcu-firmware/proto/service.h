@@ -1,7 +1,9 @@
 /* What the protocol asks of the application, in plain records: proto/ turns bytes into these calls and their answers into
  * bytes, and knows nothing of models or flash; app/ implements them and knows nothing of CBOR.
  *
- * Every call gives 0, or an `enum service_error`, and may then set *why to a constant text for people. */
+ * Every call gives 0, or an `enum service_error`, and may then set *why to a constant text for people (it is NULL before).
+ * All calls must be there, and fill in the whole record that they are given (it is zeros before). Text is UTF-8 and ends
+ * with a zero, unless its length stands beside it; what records point to must stay until smp_receive is back. */
 #ifndef EDGED_SERVICE_H
 #define EDGED_SERVICE_H
 
@@ -43,6 +45,7 @@ struct service_hello {
     const char *firmware; /* version */
     const char *board, *chip;
     const uint8_t *uid; /* 12 bytes */
+    const uint8_t *image; /* sha256 of the firmware itself; NULL: not known */
     uint32_t boot;      /* counts from 1, across power cuts */
     const char *reset;  /* "power", "pin", "software", "watchdog", "fault", "unknown" */
     uint64_t up_ms;
@@ -50,6 +53,12 @@ struct service_hello {
     uint32_t next;   /* number of the next event */
     uint32_t first;  /* number of the oldest that is kept; equal to next: none is */
     int microphone;
+};
+
+struct service_task { /* the one task there is */
+    uint32_t stack_bytes, stack_used; /* the most ever */
+    uint32_t switches;                /* how often the loop slept */
+    uint32_t awake_ms;
 };
 
 struct service_event {
@@ -102,7 +111,7 @@ struct service_upload {
     uint32_t size;
     int first; /* it carries the length and the hash */
     uint32_t length;
-    const uint8_t *sha256; /* of the plan file, 32 bytes */
+    const uint8_t *sha256; /* of the plan file, 32 bytes; as length, only there when it is the first */
 };
 
 struct service_injected {
@@ -124,10 +133,12 @@ struct service {
     int (*reset)(void *app); /* arranged; the answer still goes out */
     uint64_t (*datetime)(void *app); /* ms since 1970; 0: nobody said */
     void (*set_datetime)(void *app, uint64_t ms);
+    void (*task)(void *app, struct service_task *out);
     /* our own */
     void (*hello)(void *app, struct service_hello *out);
     int (*subscribe)(void *app, uint32_t lease_ms, int has_from, uint32_t from, uint32_t *granted_ms, const char **why);
-    void (*answered)(void *app, uint8_t command, uint8_t sequence, int rc); /* the gateway answered our request */
+    /* The gateway answered our request: rc 0, or whatever number the gateway gave. */
+    void (*answered)(void *app, uint8_t command, uint8_t sequence, int rc);
     void (*heartbeat)(void *app, struct service_heartbeat *out);
     void (*slots)(void *app, struct service_slots *out);
     int (*upload)(void *app, const struct service_upload *in, uint32_t *next, int *match, const char **why);
