@@ -13,6 +13,8 @@ struct sha256 {
 
 void sha256_start(struct sha256 *hash);
 void sha256_add(struct sha256 *hash, const void *bytes, size_t size);
+
+/* The hash of all that was added. *hash is used up then: start it before it is used again. */
 void sha256_end(struct sha256 *hash, uint8_t out[32]);
 
 #endif
