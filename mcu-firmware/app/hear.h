@@ -10,6 +10,7 @@
 #include "../frontend/frontend.h"
 #include "../nn/nn.h"
 #include "decide.h"
+#include "names.h"
 
 #ifndef HEAR_WINDOW_BYTES
 #define HEAR_WINDOW_BYTES 8192 /* of one window's inputs: 204 frames of 40 channels */
@@ -20,6 +21,7 @@ struct hear {
     struct nn nn;
     struct decide decide;
     struct plan plan;
+    struct names names;
     int open;
     uint16_t window_frames, hop_frames, every;
     const uint8_t *thresholds; /* u16[255] in the plan */

@@ -44,6 +44,8 @@ struct hal_board {
     void *noinit;            /* RAM that a reset, but not a power cut, leaves alone; 8-byte aligned */
     uint32_t noinit_bytes;
     uint8_t uid[12];         /* of the chip, from the factory */
+    uint32_t stack_bytes;    /* how large the stack is; 0: not known */
+    const uint8_t *image;    /* sha256 of the firmware itself, 32 bytes; NULL: not known */
 };
 
 /* The board, with its clocks, timers, link, microphone and watchdog running. Called once, first. */
