@@ -29,6 +29,10 @@
 struct app {
     const struct hal_board *board;
     uint64_t now_us; /* as this turn of the loop began */
+    enum hal_reset_reason reason;
+    int microphone;
+    uint64_t (*micros)(void);     /* the board's, so that server.c needs none */
+    uint32_t (*stack_free)(void);
     struct service service;
     struct hear_out out;
     struct model model;
@@ -38,42 +42,45 @@ struct app {
     struct framing_reader reader;
     uint8_t received[SMP_BUFFER_BYTES];
     uint8_t bytes[256]; /* as they came; those from bytes_at on are still to be taken */
-    uint32_t bytes_at, bytes_have;
+    size_t bytes_at, bytes_have;
     uint32_t link_lost;
 
     /* The link, out: one message at a time, line by line. */
     uint8_t message[SMP_BUFFER_BYTES];
     size_t message_bytes; /* 0: nothing is on its way */
-    size_t line_number;
+    size_t line_number;   /* of the next line */
     uint8_t line[FRAMING_LINE_BYTES];
     size_t line_at, line_bytes;
 
     /* The gateway that listens. */
     uint64_t lease_until_us; /* 0: nobody does */
+    uint64_t heartbeat_us;   /* when the next is due */
     uint8_t sequence;        /* of our last request */
+    uint8_t waiting_sequence;
     int waiting;             /* an event was sent and is not answered */
     uint32_t waiting_number;
-    uint8_t waiting_sequence;
     uint64_t resend_us;
-    uint64_t heartbeat_us;   /* when the next is due */
 
-    /* Injection. */
+    /* The microphone, and sound that is injected in its place. */
+    uint64_t missed;  /* samples that were lost */
+    uint64_t ignored; /* samples that came during an injection */
     int injecting;
-    uint64_t injected;  /* samples */
-    uint64_t aside;     /* the microphone's clock, which goes on meanwhile */
+    uint64_t injected; /* samples since injection began: the sample clock meanwhile */
+    uint64_t aside;    /* the sample clock of the microphone, which goes on */
     uint64_t inject_until_us;
-    struct service_injected *injection; /* the message that is being heard */
+    struct service_injected *injection; /* the message that is being heard, or NULL */
     uint32_t injection_room;
-    uint64_t missed; /* samples that the microphone lost */
 
     /* Time. */
-    uint64_t idle_us, idle_since_us, idle_before_us;
+    uint64_t idle_us; /* slept since the boot */
+    uint32_t sleeps;
+    uint64_t share_idle_us, share_since_us; /* as the last share of idle time was reckoned */
     uint32_t idle_permille;
-    uint64_t date_ms; /* date at micros 0; 0: nobody said */
+    uint64_t date_ms;  /* what the date was at micros 0; 0: nobody said */
     uint64_t reset_us; /* when it is to be at the latest; 0: no reset was asked for */
 };
 
-/* Run for ever. */
+/* Run for ever. *app is all zeros. */
 _Noreturn void app_run(struct app *app);
 
 #endif
