@@ -26,7 +26,7 @@ struct store {
     struct settings settings; /* as the last whole record has them: read them here, change them by store_write */
     enum hal_area area;       /* the current one */
     uint32_t end;             /* where the next record goes */
-    uint32_t sequence;        /* of the last whole record; 0: there is none */
+    uint32_t sequence;        /* of the last record that was tried; 0: there was none */
     uint32_t writes;          /* records written since the start */
 };
 
