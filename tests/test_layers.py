@@ -73,6 +73,8 @@ MAY = {
     "clipstore": BASE + "audio",
     "clips": BASE + "audio clipstore clock lane nearmiss outage schemas",
     "station": ROAD + "clips clock outage reporter",
+    # Microcontrollers.
+    "mcu": BASE,
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane",
     "report": ROAD + "clips clock mqtt schemas station vitals watch",
@@ -97,6 +99,7 @@ SOLE_IMPORTERS = {
     "ai_edge_litert": {"classify.runtime"},
     "edge_impulse_linux": {"classify.eim_worker"},
     "pymicro_features": {"features.micro"},
+    "cbor2": {"mcu.body"},
     "paho": {"connection"},
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
@@ -114,7 +117,7 @@ SOLE_IMPORTERS = {
 
 PURE = re.compile(
     r"records|errors|decide|nearmiss|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(body|framing|group|smp)|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}

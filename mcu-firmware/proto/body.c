@@ -4,7 +4,7 @@
 #include <zcbor_decode.h>
 
 /* RFC 8949, section 3: the first byte of an item is major type (3 bits) and additional information (5). */
-enum major { UNSIGNED, NEGATIVE, BYTES, TEXT, LIST, MAP, TAG, SIMPLE };
+enum major { BYTES = 2, TEXT = 3, LIST = 4, MAP = 5, TAG = 6, SIMPLE = 7 };
 enum { ONE_BYTE = 24, EIGHT_BYTES = 27, INDEFINITE = 31, BREAK = 0xff };
 
 #define ENDLESS UINT64_MAX
@@ -48,16 +48,43 @@ static const uint8_t *read_head(const uint8_t *at, const uint8_t *end, struct he
     return at + size;
 }
 
+/* How many bytes the first character has; 0: it is not UTF-8 (RFC 3629, section 4), or cut off. */
+static size_t character_bytes(const uint8_t *at, size_t size)
+{
+    uint8_t first = at[0], low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    size_t bytes = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+
+    if (bytes > size || (bytes > 1 && (at[1] < low || at[1] > high)))
+        return 0;
+    for (size_t i = 2; i < bytes; i++)
+        if (at[i] < 0x80 || at[i] > 0xbf)
+            return 0;
+    return bytes;
+}
+
+/* How many of the bytes are whole characters. */
+static size_t utf8_bytes(const uint8_t *text, size_t size)
+{
+    size_t at = 0, bytes = 1;
+
+    for (; at < size && bytes > 0; at += bytes)
+        bytes = character_bytes(text + at, size - at);
+    return at;
+}
+
 /* A head whose content, if it is a string, is there as well. *next is behind both. */
 static const uint8_t *read_item(const uint8_t *at, const uint8_t *end, struct head *head, const uint8_t **next)
 {
     const uint8_t *content = read_head(at, end, head);
 
-    if (content == NULL)
+    if (content == NULL || head->major == TAG)
         return NULL;
     *next = content;
     if (head->major == BYTES || head->major == TEXT) {
         if (head->value > (uint64_t)(end - content))
+            return NULL;
+        if (head->major == TEXT && utf8_bytes(content, (size_t)head->value) < head->value)
             return NULL;
         *next = content + head->value;
     } else if ((head->major == LIST || head->major == MAP) && !head->endless) {
@@ -96,11 +123,11 @@ static const uint8_t *skip(const uint8_t *at, const uint8_t *end)
             return NULL;
         in->left -= in->left != ENDLESS;
         in->odd = in->map && !in->odd;
-        if (head.major != LIST && head.major != MAP && head.major != TAG)
+        if (head.major != LIST && head.major != MAP)
             continue;
         if (depth == BODY_DEPTH)
             return NULL;
-        open[++depth] = (struct open_item){.left = head.major == TAG ? 1 : head.value, .map = head.major == MAP};
+        open[++depth] = (struct open_item){.left = head.value, .map = head.major == MAP};
     }
 }
 
@@ -131,22 +158,22 @@ static const uint8_t *find(const struct body *body, const char *key)
 {
     size_t size = text_bytes(key);
     struct head map, head;
-    const uint8_t *at = read_head(body->bytes, body->end, &map);
+    const uint8_t *at = read_head(body->bytes, body->end, &map), *found = NULL;
 
     for (uint64_t pairs = 0; at != NULL && at != body->end && (map.endless || pairs < map.value); pairs++) {
-        const uint8_t *next, *content;
+        const uint8_t *value, *content;
 
         if (map.endless && *at == BREAK)
-            return NULL;
+            break;
         content = read_head(at, body->end, &head);
-        next = skip(at, body->end);
-        if (content == NULL || next == NULL)
-            return NULL;
+        value = skip(at, body->end);
+        if (content == NULL || value == NULL)
+            break;
         if (head.major == TEXT && head.value == size && memcmp(content, key, size) == 0)
-            return next;
-        at = skip(next, body->end);
+            found = value;
+        at = skip(value, body->end);
     }
-    return NULL;
+    return found;
 }
 
 bool body_has(const struct body *body, const char *key)
@@ -347,7 +374,7 @@ void body_put_text(struct body_writer *writer, const char *key, const char *text
 void body_put_tstr(struct body_writer *writer, const char *key, const void *text, size_t size)
 {
     put_key(writer, key);
-    put_string(writer, text, size, true);
+    put_string(writer, text, utf8_bytes(text, size), true);
 }
 
 void body_put_bstr(struct body_writer *writer, const char *key, const void *bytes, size_t size)

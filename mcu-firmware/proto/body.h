@@ -3,11 +3,13 @@
  *
  * Reading: the whole body is walked once, with bounded depth and without recursion (zcbor_any_skip recurses as deep as a
  * message says), before anything in it is looked at. After that every place in it is known to be well-formed. Maps and lists
- * may be definite or indefinite, keys in any order, unknown ones are skipped, of equal ones the first counts. Strings in
- * pieces are refused. A body of no bytes is an empty map, as Zephyr has it.
+ * may be definite or indefinite, keys in any order, unknown ones are skipped, of equal ones the last counts. Tags, strings in
+ * pieces and text that is not UTF-8 are refused. A body of no bytes is an empty map, as Zephyr has it. edged/mcu/body.py takes
+ * and refuses the same.
  *
- * Writing: keys in the order of canonical CBOR (RFC 7049, 3.9: the shorter first, then by bytes) are the caller's care. A
- * writer that ran out of room stays `full`, whatever is written after. */
+ * Writing: keys in the order of canonical CBOR (RFC 7049, 3.9: the shorter first, then by bytes) are the caller's care. Text
+ * ends before a character that is not UTF-8, such as one that a buffer cut in two. A writer that ran out of room stays `full`,
+ * whatever is written after. */
 #ifndef EDGED_BODY_H
 #define EDGED_BODY_H
 
@@ -17,7 +19,7 @@
 
 #include <zcbor_encode.h>
 
-#define BODY_DEPTH 8 /* of lists, maps and tags in a request, the body itself included */
+#define BODY_DEPTH 8 /* of lists and maps in a request, the body itself included */
 
 struct body {
     const uint8_t *bytes;
