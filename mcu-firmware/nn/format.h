@@ -42,7 +42,7 @@ struct nn_format_network {
 };
 
 struct nn_format_head {
-    uint8_t kind, reserved;
+    uint8_t kind, rounding; /* enum nn_kind; conv: 0 rounds twice, 1 once */
     uint16_t bytes;
 };
 

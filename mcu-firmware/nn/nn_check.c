@@ -86,7 +86,7 @@ static int check_convolving(const struct nn_bounds *bounds, const struct nn_form
         return PLAN_SHAPE;
     const int8_t *shift = (const int8_t *)bounds->constants + conv->shift;
     for (uint32_t c = 0; c < channels; c++)
-        if (!rescaling_there(nn_format_i32(bounds->constants + conv->multiplier, c), shift[c]))
+        if (shift[c] > 31 - conv->head.rounding || !rescaling_there(nn_format_i32(bounds->constants + conv->multiplier, c), shift[c]))
             return PLAN_SHAPE;
     return PLAN_OK;
 }

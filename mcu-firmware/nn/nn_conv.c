@@ -66,21 +66,19 @@ static inline struct quad bias_of(const struct conv *conv, uint32_t channel)
 static inline int8_t finished(const struct conv *conv, uint32_t channel, uint32_t sum)
 {
     const struct nn_format_conv *record = conv->record;
-    int32_t value = nn_rescale(sum, nn_format_i32(conv->multiplier, channel), conv->shift[channel]);
+    int32_t multiplier = nn_format_i32(conv->multiplier, channel), shift = conv->shift[channel];
+    int32_t value = record->head.rounding == 0 ? nn_rescale(sum, multiplier, shift) : nn_rescale_once(sum, multiplier, shift);
     return nn_clamp(value, record->out_zero, record->act_min, record->act_max);
 }
 
 /* Write the channels that there are. */
-static inline void put(const struct conv *conv, int8_t *out, uint32_t channel, struct quad sum)
+static __attribute__((noinline)) void put(const struct conv *conv, int8_t *out, uint32_t channel, struct quad sum)
 {
+    const uint32_t sums[NN_GROUP] = {sum.a, sum.b, sum.c, sum.d};
     uint32_t there = conv->record->out_c - channel;
-    out[channel] = finished(conv, channel, sum.a);
-    if (there > 1)
-        out[channel + 1] = finished(conv, channel + 1, sum.b);
-    if (there > 2)
-        out[channel + 2] = finished(conv, channel + 2, sum.c);
-    if (there > 3)
-        out[channel + 3] = finished(conv, channel + 3, sum.d);
+    there = there < NN_GROUP ? there : NN_GROUP;
+    for (uint32_t i = 0; i < there; i++)
+        out[channel + i] = finished(conv, channel + i, sums[i]);
 }
 
 /* One pixel, of which every tap lies in the input; `in` is the first. */

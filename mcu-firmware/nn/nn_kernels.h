@@ -78,13 +78,20 @@ static inline int32_t nn_divide(int32_t value, uint32_t right)
     return (half >> 1) + (half & 1);
 }
 
-/* TensorFlow Lite's MultiplyByQuantizedMultiplier, in the variant that rounds twice, which is what LiteRT's reference
- * kernels are built with: tests/test_firmware_nn_operators.py would see any other. Wraps where it shifts out bits. */
+/* TensorFlow Lite's MultiplyByQuantizedMultiplier, in the variant that rounds twice: LiteRT's reference kernels, as
+ * tests/test_firmware_nn_operators.py compares them. Wraps where it shifts out bits. */
 static inline int32_t nn_rescale(uint32_t value, int32_t multiplier, int32_t shift)
 {
     if (shift > 0)
         return nn_high((int32_t)(value << shift), multiplier);
     return nn_divide(nn_high((int32_t)value, multiplier), (uint32_t)-shift);
+}
+
+/* The same in the variant that rounds once: FULLY_CONNECTED of ai-edge-litert 2.1.6. shift: at most 30. */
+static inline int32_t nn_rescale_once(uint32_t value, int32_t multiplier, int32_t shift)
+{
+    uint32_t right = (uint32_t)(31 - shift);
+    return (int32_t)(((int64_t)(int32_t)value * multiplier + ((int64_t)1 << (right - 1))) >> right);
 }
 
 /* value + zero, within what the activation allows. Wraps where the sum has no room. */

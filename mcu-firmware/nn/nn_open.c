@@ -41,7 +41,7 @@ static int check_record(const struct nn_bounds *bounds, const uint8_t *record, u
     nn_format_read(head, record, sizeof *head);
     if (head->kind >= NN_KINDS || nn_kernels[head->kind].check == NULL)
         return PLAN_OPERATOR;
-    if (head->bytes != nn_kernels[head->kind].bytes || head->reserved != 0)
+    if (head->bytes != nn_kernels[head->kind].bytes || head->rounding > (head->kind == NN_CONV))
         return PLAN_SHAPE;
     if (head->bytes > left)
         return PLAN_OFFSET;
