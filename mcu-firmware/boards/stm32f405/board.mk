@@ -1,5 +1,11 @@
-# STM32F405 (Cortex-M4F), also QEMU's netduinoplus2.
+# STM32F405 (Cortex-M4F). With VARIANT=-qemu for QEMU's netduinoplus2: another flash driver, see qemu/.
 CC := arm-none-eabi-gcc
 ARCH := -mcpu=cortex-m4 -mthumb -mfloat-abi=soft
-LINKER_SCRIPT := boards/stm32f405/stm32f405.ld
-LDFLAGS += -nostartfiles --specs=nano.specs --specs=nosys.specs -T $(LINKER_SCRIPT) -Wl,--gc-sections
+PLATFORM := boards/stm32f405/$(if $(filter -qemu,$(VARIANT)),qemu,chip)
+BOARD_PARTS := $(PLATFORM)
+CPPFLAGS += -I$(PLATFORM) -ffreestanding
+LINKER_SCRIPT := boards/stm32f405/stm32f405.ld $(PLATFORM)/memory.ld
+# Only memcpy and its like come from newlib: without its system calls whatever allocates or prints does not link.
+LDFLAGS += -nostartfiles -nodefaultlibs -T boards/stm32f405/stm32f405.ld -L$(PLATFORM) -Wl,--gc-sections
+LDLIBS += -lc_nano -lgcc
+FLASH = tools/flash_stm32f405.sh
