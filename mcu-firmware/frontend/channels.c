@@ -5,9 +5,10 @@
 
 #include "tables.h"
 
+/* Of a number that is not 0. */
 static inline uint32_t bits(uint32_t x)
 {
-    return x == 0 ? 0 : 32 - (uint32_t)__builtin_clz(x);
+    return 32 - (uint32_t)__builtin_clz(x);
 }
 
 /* The root of a number whose top two bits are not both zero, and what is left of it (at most twice the root).
@@ -42,17 +43,28 @@ static uint32_t root64(uint64_t x)
     return (root << 16) + digit - (rest < (uint64_t)digit * digit);
 }
 
-/* The root, to the nearest integer. */
+/* A root with `places` binary places behind its point, one at least, to the nearest integer. */
+static inline uint32_t rounded(uint32_t root, uint32_t places)
+{
+    return (root >> places) + (root >> (places - 1) & 1);
+}
+
+/* The root, to the nearest integer; of 32 bits at most 65535, as the reference keeps that in 16. */
 static uint32_t rounded_root(uint64_t x)
 {
-    if (x == 0) {
+    uint32_t high = (uint32_t)(x >> 32), low = (uint32_t)x;
+    if (high != 0) {
+        uint32_t places = (uint32_t)__builtin_clz(high) / 2; /* no sum of energies comes near 64 bits */
+        return rounded(root64(x << (2 * places)), places);
+    }
+    if (low == 0) {
         return 0;
     }
-    uint32_t high = (uint32_t)(x >> 32);
-    uint32_t zeros = high != 0 ? 32 - bits(high) : 64 - bits((uint32_t)x);
-    uint32_t half = zeros / 2; /* bits that the root of the number, moved to the top, has behind its point; 1 at least */
-    uint32_t root = (uint32_t)(((uint64_t)root64(x << (2 * half)) + (1U << half >> 1)) >> half);
-    return high == 0 && root > 0xffff ? 0xffff : root; /* the reference keeps roots of 32 bits in 16 */
+    uint32_t left, places = (uint32_t)__builtin_clz(low) / 2, root = root32(low << (2 * places), &left);
+    if (places > 0) {
+        return rounded(root, places);
+    }
+    return root + (left > root && root < 0xffff);
 }
 
 void frontend_amplitudes(const uint32_t *energies, int shift, uint32_t amplitudes[FRONTEND_CHANNELS])

@@ -13,32 +13,45 @@ void frontend_reset(struct frontend *frontend)
     memset(frontend, 0, sizeof *frontend);
 }
 
-/* Pairs of windowed samples. Gives the bits of the largest, for scaling: as in the reference, which negates in 16 bits,
- * -32768 counts as nothing. */
-static uint32_t windowed(const int16_t *heard, const uint16_t *window, uint32_t *pairs)
+/* One step of the window. Gives all bits of the amplitudes in it, or-ed. */
+static uint32_t windowed(const int16_t *heard, const uint16_t *window, struct frontend_point *points)
 {
     uint32_t seen = 0;
-    for (const int16_t *end = heard + FRONTEND_STEP; heard < end; heard += 2, window += 2) {
+    for (const int16_t *end = heard + FRONTEND_STEP; heard < end; heard += 2, window += 2, points++) {
         int32_t a = heard[0] * window[0] >> FRONTEND_WINDOW_BITS, b = heard[1] * window[1] >> FRONTEND_WINDOW_BITS;
         seen |= (uint32_t)(a < 0 ? -a : a) | (uint32_t)(b < 0 ? -b : b);
-        *pairs++ = ((uint32_t)a & 0xffff) | (uint32_t)b << 16;
+        *points = (struct frontend_point){(int16_t)a, (int16_t)b};
     }
     return seen;
 }
 
+/* The reference takes the largest amplitude in 16 bits, where that of -32768 is less than any. What is scaled by the others
+ * pushes it out of its 16 bits: it becomes 0. */
+static void without_lowest(struct frontend_point points[FRONTEND_WINDOW / 2])
+{
+    for (uint32_t i = 0; i < FRONTEND_WINDOW / 2; i++) {
+        points[i].r = points[i].r == INT16_MIN ? 0 : points[i].r;
+        points[i].i = points[i].i == INT16_MIN ? 0 : points[i].i;
+    }
+}
+
 static void frame(struct frontend *frontend, uint16_t features[FRONTEND_CHANNELS])
 {
-    uint32_t *one = frontend->scratch.one, *other = frontend->scratch.other;
+    struct frontend_point *window = frontend->scratch.points[0], *points = frontend->scratch.points[1];
+    uint32_t *energies = frontend->scratch.words[0], *amplitudes = frontend->scratch.words[1];
     uint32_t seen = 0, at = frontend->oldest;
     for (uint32_t done = 0; done < FRONTEND_WINDOW; done += FRONTEND_STEP) {
-        seen |= windowed(frontend->heard + at, frontend_window + done, one + done / 2);
+        seen |= windowed(frontend->heard + at, frontend_window + done, window + done / 2);
         at = at + FRONTEND_STEP < FRONTEND_WINDOW ? at + FRONTEND_STEP : 0;
     }
-    seen &= 0x7fff;
-    int shift = seen == 0 ? 15 : __builtin_clz(seen) - 17;
-    frontend_spectrum(one, shift, other);
-    frontend_amplitudes(one, shift, other);
-    frontend_features(other, frontend->estimate, features);
+    int shift = (seen & 0x7fff) == 0 ? 15 : __builtin_clz(seen & 0x7fff) - 17;
+    if (shift > 0 && (seen & 0x8000) != 0) {
+        without_lowest(window);
+    }
+    frontend_transform(window, shift, points);
+    frontend_energies(points, energies);
+    frontend_amplitudes(energies, shift, amplitudes);
+    frontend_features(amplitudes, frontend->estimate, features);
 }
 
 /* Samples to where the window ends: at most one step, which does not reach over the ring's end. */

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spectrum.h"
+
 #define FRONTEND_RATE_HZ 16000
 #define FRONTEND_CHANNELS 40
 #define FRONTEND_WINDOW 480 /* samples: 30 ms */
@@ -19,9 +21,9 @@ struct frontend {
     uint32_t oldest;                /* where in it the window begins: 0, 160 or 320 */
     uint32_t filled;                /* samples in it */
     uint32_t estimate[FRONTEND_CHANNELS]; /* of the noise, by channel, × 1024 */
-    struct { /* work that is forgotten between two frames; two halves that take turns */
-        uint32_t one[FRONTEND_WINDOW / 2]; /* the windowed samples, then the energies */
-        uint32_t other[256];               /* the spectrum, then the channels */
+    union { /* work that is forgotten between two frames: two halves that take turns */
+        struct frontend_point points[2][FRONTEND_POINTS];
+        uint32_t words[2][FRONTEND_POINTS];
     } scratch;
 };
 

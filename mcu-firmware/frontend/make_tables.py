@@ -1,12 +1,14 @@
 """Writes tables.h and tables.c, the constants of the front end: type `python make_tables.py` in this folder.
 
-The formulas are those of TensorFlow Lite Micro's audio front end and of kissfft in 16-bit fixed point, as pymicro-features
-2.0.2 brings and configures them (`*_util.cc`, `log_lut.cc`, `kiss_fft.cc`, `kiss_fftr.cc`, `micro_features.cpp`). They compute in
-float; so does this, with each transcendental rounded once from double, so that no platform's libm can change a table.
+The formulas are those of TensorFlow Lite Micro's audio front end and of kissfft in 16-bit fixed point, as
+pymicro-features 2.0.2 brings and configures them (`*_util.cc`, `log_lut.cc`, `kiss_fft.cc`, `kiss_fftr.cc`,
+`micro_features.cpp`). They compute in float; so does this, with each transcendental rounded once from double, so that
+no platform's libm can change a table.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -33,15 +35,15 @@ CORRECTION_BITS: Final = 3
 """log2(FFT) less half of WEIGHT_BITS: what the square root of a scaled energy lacks."""
 LOG_SEGMENTS: Final = 128
 GLIBC: Final = {149: 2471, 221: 1401}
-"""Weights, by bin, that stand on the edge between two integers, and fall as glibc's log1pf is an ulp off there (it was
-rounded correctly only after Debian 12). The package takes the machine's log1pf when it starts; these are what it has there."""
+"""Weights, by bin, that stand on the edge between two integers, and fall as the log1pf of Debian 12's glibc is an ulp
+off there. The package asks the gateway's log1pf when it starts: these are what it has on Debian 12."""
 
 HEADER: Final = """\
-/* Constants of the front end. Made by frontend/make_tables.py, which says where they come from: change that, not this. */
+/* Constants of the front end. Made by frontend/make_tables.py, which says where they come from: change that. */
 """
 
 
-def rounded(value: np.floating) -> int:
+def rounded(value: float32) -> int:
     """To the nearest integer, halves up, in float32, as the C sources do."""
     return int(np.floor(float32(value) + float32(0.5)))
 
@@ -53,7 +55,7 @@ def window() -> list[int]:
     return [rounded((float32(0.5) - float32(0.5) * c) * float32(1 << WINDOW_BITS)) for c in cosine]
 
 
-def mel(hz: float) -> np.floating:
+def mel(hz: float) -> float32:
     """The pitch of a frequency."""
     return float32(1127) * float32(np.log1p(float(float32(hz) / float32(700))))
 
@@ -69,7 +71,7 @@ def channels() -> tuple[int, list[int], list[int]]:
     edges = [low, *(low + spacing * float32(i + 1) for i in range(CHANNELS + 1))]
     first = int(float32(1.5) + float32(BAND_HZ[0]) / per_bin)
     at, widths, weights = first, [], []
-    for below, above in zip(edges, edges[1:], strict=False):
+    for below, above in pairwise(edges):
         start = at
         while mel(float(float32(at) * per_bin)) <= above:
             share = (above - mel(float(float32(at) * per_bin))) / (above - below)
@@ -79,7 +81,7 @@ def channels() -> tuple[int, list[int], list[int]]:
     return first, widths, weights
 
 
-def quantised(share: np.floating) -> int:
+def quantised(share: float32) -> int:
     """A weight in 1/4096, whose complement must be what is left of 4096: the code relies on that."""
     one = float32(1 << WEIGHT_BITS)
     weight, rest = rounded(share * one), rounded((float32(1) - share) * one)
@@ -98,7 +100,7 @@ def gain(x: int) -> int:
 
 
 def gains() -> list[tuple[int, int, int]]:
-    """For each bit length of the estimate: a parabola through its ends and its middle. The first two are plain values."""
+    """For each bit length of the estimate, a parabola through its ends and its middle; at 0 and 1 plain values."""
     rows = [(gain(0), 0, 0), (gain(1), 0, 0)]
     for bits in range(2, 33):
         begin = 1 << (bits - 1)
@@ -121,9 +123,9 @@ def root(phase: float) -> tuple[int, int]:
 
 
 def twiddles() -> list[int]:
-    """Of the second, third and fourth stage, in the order of their use: for k from 1 to m - 1 the k-th, 2k-th, 3k-th root."""
+    """Of the second to fourth stage, in the order of use: for k from 1 to m - 1 the k-th, 2k-th and 3k-th root."""
     points = FFT // 2
-    flat = []
+    flat: list[int] = []
     for m in (4, 16, 64):
         for k in range(1, m):
             for power in (1, 2, 3):

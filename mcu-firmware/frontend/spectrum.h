@@ -6,8 +6,15 @@
 
 #define FRONTEND_POINTS 256 /* complex ones: even samples are real parts, odd ones imaginary */
 
-/* `pairs`: 240 pairs of windowed samples, the even one in the lower half of the word, which are shifted to the left before
- * use; becomes the energies of the bins from FRONTEND_FIRST_BIN on. `points`: work. */
-void frontend_spectrum(uint32_t *pairs, int shift, uint32_t points[FRONTEND_POINTS]);
+struct frontend_point {
+    int16_t r, i;
+};
+
+/* The transform of 240 points, which are shifted to the left before use; none then leaves 16 bits. */
+void frontend_transform(const struct frontend_point window[240], int shift, struct frontend_point points[FRONTEND_POINTS]);
+
+/* The energies of the real spectrum: the first FRONTEND_BINS are those of the bins from FRONTEND_FIRST_BIN on, the others
+ * of bins that no channel hears. */
+void frontend_energies(const struct frontend_point points[FRONTEND_POINTS], uint32_t energies[FRONTEND_POINTS]);
 
 #endif

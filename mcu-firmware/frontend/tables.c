@@ -1,4 +1,4 @@
-/* Constants of the front end. Made by frontend/make_tables.py, which says where they come from: change that, not this. */
+/* Constants of the front end. Made by frontend/make_tables.py, which says where they come from: change that. */
 #include "tables.h"
 
 const uint16_t frontend_window[480] = {

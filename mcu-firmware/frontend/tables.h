@@ -1,4 +1,4 @@
-/* Constants of the front end. Made by frontend/make_tables.py, which says where they come from: change that, not this. */
+/* Constants of the front end. Made by frontend/make_tables.py, which says where they come from: change that. */
 #ifndef EDGED_FRONTEND_TABLES_H
 #define EDGED_FRONTEND_TABLES_H
 
