@@ -13,6 +13,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _train(commands)
     _teach(commands)
     _optimise(commands)
+    _compile(commands)
     _evaluate(commands)
     _calibrate(commands)
 
@@ -82,6 +83,17 @@ def _optimise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     optimise.add_argument("--boards", type=Path, metavar="FILE", help="another boards.toml than the one edged has")
     optimise.add_argument("--json", action="store_true", help="print JSON, for machines")
     optimise.set_defaults(command="optimise")
+
+
+def _compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    compile_ = commands.add_parser("compile", help="make a plan of a model, which boards run")
+    compile_.add_argument("model", type=Path, metavar="MODEL", help="a bundle, .json, .tflite, or a .plan to explain")
+    compile_.add_argument("--out", type=Path, metavar="FILE", help="the .plan file to write")
+    compile_.add_argument("--explain", action="store_true", help="print every record, and a map of the arena")
+    compile_.add_argument("--board", metavar="NAME", help="refuse what this board of boards.toml cannot hold")
+    compile_.add_argument("--boards", type=Path, metavar="FILE", help="another boards.toml than the one edged has")
+    compile_.add_argument("--json", action="store_true", help="print JSON, for machines")
+    compile_.set_defaults(command="compile")
 
 
 def _evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -83,8 +83,9 @@ MAY = {
     "daemon": SERVICE + "clips installed voice",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
-    "workshop": BASE + "audio classify control decide features lane mistakes progress replay shipped",
-    "commands": SERVICE + "classifier daemon installed progress replay shipped voice workshop",
+    "compiler": BASE + "classify features",
+    "workshop": BASE + "audio classify compiler control decide features lane mistakes progress replay shipped",
+    "commands": SERVICE + "classifier compiler daemon installed progress replay shipped voice workshop",
     "cli": "errors commands config workshop_cli",
     "workshop_cli": "",
     "__main__": "cli",
@@ -104,6 +105,7 @@ SOLE_IMPORTERS = {
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
     "rich": {"progress"},
+    "tflite": {"compiler.model"},
     "matplotlib": {"workshop.pictures"},
     "tensorflow": {
         *("workshop.embedding", "workshop.quantise"),
@@ -117,7 +119,7 @@ SOLE_IMPORTERS = {
 
 PURE = re.compile(
     r"records|errors|decide|nearmiss|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(body|framing|group|smp)|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(body|framing|group|smp)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}

@@ -1,0 +1,90 @@
+"""What a board must answer to inputs that anybody can make from a number: what LiteRT's reference kernels say.
+
+A softmax that saturates says nothing of the layers below it. So of a number of seeds the one is taken whose outputs
+vary most; how many are tried depends on the model's size alone, so that the same model always gets the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from edged.classify.runtime import choose, open_interpreter
+from edged.compiler.sections import Golden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MAX_BYTES: Final = 4096
+"""Of all outputs."""
+STATEFUL_WINDOWS: Final = 64
+"""Enough for what a streaming model remembers to be forgotten again, twice or more."""
+WINDOWS: Final = 4
+SEEDS: Final = 64
+MAX_MACS: Final = 300_000_000
+"""Of all tries together: a few seconds of the reference kernels."""
+_SPREAD: Final = 0x9E3779B9
+"""2^32 by the golden ratio: seeds far from one another."""
+
+
+def make_golden(model: bytes, *, stateful: bool, macs: int, file: Path) -> Golden:
+    """Ask the reference kernels.
+
+    Args:
+        model: The `.tflite`, verified.
+        stateful: It keeps state from window to window.
+        macs: Multiply-accumulates of one window.
+        file: Where it came from, for errors.
+
+    Raises:
+        ModelError: The runtime refuses the model.
+    """
+    first = _Reference(model, file)
+    windows = max(1, min(STATEFUL_WINDOWS if stateful else WINDOWS, MAX_BYTES // first.output_bytes))
+    seeds = max(1, min(SEEDS, MAX_MACS // max(1, macs * windows)))
+    tries = []
+    for number in range(1, seeds + 1):
+        seed = number * _SPREAD % (1 << 32)
+        reference = _Reference(model, file) if stateful else first
+        tries.append(Golden(seed, tuple(reference.answer(window) for window in inputs(seed, reference.size, windows))))
+    return max(tries, key=_variety)
+
+
+def inputs(seed: int, size: int, windows: int) -> Iterator[bytes]:
+    """The windows of a seed: the upper byte of Marsaglia's xorshift32, as PLAN.md has it."""
+    x = seed
+    for _ in range(windows):
+        window = bytearray(size)
+        for i in range(size):
+            x ^= x << 13 & 0xFFFF_FFFF
+            x ^= x >> 17
+            x ^= x << 5 & 0xFFFF_FFFF
+            window[i] = x >> 24
+        yield bytes(window)
+
+
+def _variety(golden: Golden) -> tuple[int, int]:
+    """How many different outputs there are, and how far each goes from window to window."""
+    values = np.frombuffer(b"".join(golden.outputs), dtype=np.uint8).reshape(len(golden.outputs), -1)
+    spans = values.max(axis=0).astype(int) - values.min(axis=0)
+    return len(np.unique(values)), int(spans.sum())
+
+
+class _Reference:
+    """A model under the reference kernels, bytes in and bytes out."""
+
+    def __init__(self, model: bytes, file: Path) -> None:
+        self._interpreter = open_interpreter(model, library=choose(), kernels="reference", file=file)
+        (self._takes,), (self._gives,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.size: Final = int(np.prod(self._takes["shape"]))
+        self.output_bytes: Final = int(np.prod(self._gives["shape"]))
+
+    def answer(self, window: bytes) -> bytes:
+        given: NDArray[np.int8] = np.frombuffer(window, dtype=self._takes["dtype"]).reshape(self._takes["shape"])
+        self._interpreter.set_tensor(self._takes["index"], given)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._gives["index"]).tobytes()
