@@ -209,6 +209,7 @@ static void start(struct app *app)
     framing_start(&app->reader, app->received, sizeof app->received);
     ring_start(&app->ring, app->board->noinit, app->board->noinit_bytes);
     server_start(app);
+    hal_feed_watchdog(); /* what follows may erase the settings, and looks at every byte of both slots */
     model_start(&app->model, app->board, &app->out);
 }
 

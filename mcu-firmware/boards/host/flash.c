@@ -68,7 +68,7 @@ int32_t hal_flash_erase(enum hal_area area, uint32_t offset)
         memset(at, 0xff, unit / 2);
         _exit(3);
     }
-    time_pass(1000ull * self.erase_ms);
+    time_pass(1000ull * self.erase_ms * unit / self.unit); /* a smaller one takes as much less */
     memset(at, 0xff, unit);
     return (int32_t)(unit - offset % unit);
 }
