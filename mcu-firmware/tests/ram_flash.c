@@ -1,4 +1,4 @@
-/* See ram_flash.h. The one global of the firmware's tests: hal.h has no context, since a board has but one flash. */
+/* See ram_flash.h. The globals of the firmware's tests: hal.h has no context, since a board has but one flash. */
 #include "ram_flash.h"
 
 #include <string.h>
@@ -24,10 +24,13 @@ static int fault(const char *what)
 
 void ram_flash_start(struct hal_board *board, uint32_t program_bytes, const uint32_t settings[2], const uint32_t slots[2])
 {
+    static _Alignas(16) uint8_t arena[RAM_FLASH_ARENA_BYTES];
     memset(&ram_flash, 0, sizeof ram_flash);
     memset(ram_flash.bytes, 0xff, sizeof ram_flash.bytes);
     memset(board, 0, sizeof *board);
     board->name = board->chip = "ram";
+    board->arena = arena;
+    board->arena_bytes = sizeof arena;
     board->program_bytes = ram_flash.program_bytes = program_bytes;
     for (unsigned area = 0; area < HAL_AREAS; area++) {
         const uint32_t *sizes = area <= HAL_AREA_SETTINGS_B ? settings : slots;
@@ -42,7 +45,17 @@ void ram_flash_power(uint64_t cut_at, uint64_t seed)
     ram_flash.writes = 0;
     ram_flash.cut_at = cut_at;
     ram_flash.off = 0;
+    ram_flash.tear = seed % 4;
     ram_flash.noise = seed * 0x9e3779b97f4a7c15u | 1;
+}
+
+void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from)
+{
+    for (unsigned area = 0; area < HAL_AREAS; area++) {
+        memcpy(to->bytes[area], from->bytes[area], from->area_bytes[area]);
+        memcpy(to->written[area], from->written[area], from->area_bytes[area] / from->program_bytes);
+        memcpy(to->worn[area], from->worn[area], from->area_bytes[area] / from->unit_bytes[area]);
+    }
 }
 
 /* Whether power is cut in this write. */
@@ -64,14 +77,13 @@ const uint8_t *hal_flash_map(enum hal_area area)
     return ram_flash.bytes[area];
 }
 
-/* Of an interrupted erase: nothing yet, all ones already, each bit as it likes, or ones up to somewhere. */
+/* Of an interrupted erase: nothing yet, all ones already, each bit as it likes, or ones up to somewhere and then some. */
 static void tear_unit(uint8_t *unit, uint32_t bytes)
 {
-    uint64_t how = noise() >> 32;
     uint32_t upto = (uint32_t)(noise() >> 32) % (bytes + 1);
     for (uint32_t i = 0; i < bytes; i++) {
         uint8_t any = (uint8_t)(noise() >> 24);
-        switch (how % 4) {
+        switch (ram_flash.tear) {
         case 0: break;
         case 1: unit[i] = 0xff; break;
         case 2: unit[i] = any; break;
@@ -99,12 +111,13 @@ int32_t hal_flash_erase(enum hal_area area, uint32_t offset)
     return (int32_t)unit_bytes;
 }
 
-/* Some of the bits that were to be cleared are. A piece on which nothing came to pass is as good as new. */
+/* None, all or some of the bits that were to be cleared are. A piece on which nothing came to pass is as good as new. */
 static void tear_piece(enum hal_area area, uint32_t offset, const uint8_t *from)
 {
     uint8_t changed = 0;
     for (uint32_t i = 0; i < ram_flash.program_bytes; i++) {
-        uint8_t spared = (uint8_t)(noise() >> 24), *at = &ram_flash.bytes[area][offset + i];
+        uint8_t any = (uint8_t)(noise() >> 24), *at = &ram_flash.bytes[area][offset + i];
+        uint8_t spared = ram_flash.tear == 0 ? 0xff : ram_flash.tear == 1 ? 0 : any;
         uint8_t torn = (uint8_t)(*at & (from[i] | spared));
         changed |= (uint8_t)(*at ^ torn);
         *at = torn;

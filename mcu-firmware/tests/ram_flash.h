@@ -5,7 +5,7 @@
  * Whoever does otherwise is counted in `faults`, with the first one named in `fault`.
  *
  * A *write* is one piece programmed, or one unit erased. When power is cut in a write, that piece or unit is left torn:
- * of a piece some of the bits that were to be cleared are; a unit holds old bits, ones, and noise. Then the caller's
+ * of a piece none, all or some of the bits that were to be cleared are; a unit holds old bits, ones, or noise. Then the caller's
  * ram_flash_cut is jumped to, if it was set, and else all that is asked of the flash fails until it is powered again. */
 #ifndef EDGED_TESTS_RAM_FLASH_H
 #define EDGED_TESTS_RAM_FLASH_H
@@ -16,6 +16,7 @@
 #include "../hal/hal.h"
 
 #define RAM_FLASH_AREA_BYTES (256u * 1024)
+#define RAM_FLASH_ARENA_BYTES 4096u
 
 struct ram_flash {
     _Alignas(8) uint8_t bytes[HAL_AREAS][RAM_FLASH_AREA_BYTES];
@@ -26,6 +27,7 @@ struct ram_flash {
     uint64_t cut_at;           /* the write in which power is cut, from 1; 0: never */
     uint64_t programs, erases; /* whole ones, ever */
     uint64_t noise;            /* state of the generator that tears */
+    unsigned tear;             /* how: see ram_flash_power */
     uint64_t faults;
     const char *fault;
     int off;
@@ -35,10 +37,14 @@ struct ram_flash {
 extern struct ram_flash ram_flash;
 
 /* A board's description with this flash; pieces of program_bytes, two areas for settings of so many bytes in units of so
- * many, and two slots likewise. Everything blank, and the power on. */
+ * many, and two slots likewise; an arena is there, too. Everything blank, and the power on. */
 void ram_flash_start(struct hal_board *board, uint32_t program_bytes, const uint32_t settings[2], const uint32_t slots[2]);
 
-/* Power again, which will be cut in write number cut_at (from 1; 0: never), torn as the seed says. */
+/* Power again, which will be cut in write number cut_at (from 1; 0: never), torn as the seed says: seed % 4 is 0: nothing
+ * came to pass, 1: all of it, but for the rest of what was asked for, 2 and 3: something in between. */
 void ram_flash_power(uint64_t cut_at, uint64_t seed);
+
+/* What lies in flash, as one may keep and put back: `to` and `from` may be ram_flash itself. Power is left alone. */
+void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from);
 
 #endif
