@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.classify.flatbuffer import Damaged
-from edged.workshop.arena import ALIGNMENT_BYTES, Life, aligned, arena, lifetimes, live, peak, plan, state
+from edged.compiler.memory import ALIGNMENT_BYTES, Life, aligned, live, peak, plan
+from edged.workshop.arena import arena, lifetimes, state
 from edged.workshop.graph import Graph, Operator, Tensor, read_graphs
 
 if TYPE_CHECKING:

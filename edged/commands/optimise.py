@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from edged.classify.archive import read_file
 from edged.classify.bundle import open_bundle
 from edged.classify.flatbuffer import MAX_MODEL_BYTES, Damaged
+from edged.compiler.compiled import Source, compile_model
+from edged.compiler.hearing import why_not
 from edged.errors import ConfigError, ModelError
 from edged.progress import progress
 from edged.workshop.boards import boards_file, read_boards, verdicts
-from edged.workshop.cost import cost_of
+from edged.workshop.cost import as_compiled, cost_of
 from edged.workshop.optimise import is_trained, optimise, read_trained
 from edged.workshop.speed import Speed, speed_of
 
@@ -35,6 +37,8 @@ class Looked:
     """None of a bare `.tflite`: nothing says how often it is asked."""
     cost: Cost
     speed: Speed | str
+    why_estimated: ModelError | None = None
+    """Why there is no plan of it; None where `cost` has the plan's figures."""
 
     @property
     def hop_s(self) -> float | None:
@@ -92,12 +96,21 @@ def _costed(path: Path, bundle: Bundle | None, model: bytes) -> Looked:
         cost = cost_of(model)
     except Damaged as why:
         raise ModelError(str(why), file=path, way_out="Fetch or convert it anew") from None
-    return Looked(path, bundle, cost, speed_of(model, file=path))
+    speed = speed_of(model, file=path)
+    try:
+        return Looked(path, bundle, as_compiled(cost, compile_model(Source(path, model, bundle))), speed)
+    except ModelError as why:  # boards cannot run it: what it would take there is estimated
+        return Looked(path, bundle, cost, speed, why)
 
 
 def _besides(found: Looked) -> tuple[str, ...]:
-    head = found.bundle is not None and found.bundle.head is not None
-    return ("the firmware has no head over an embedding",) if head else ()
+    """Why no board can hear with it, beside its operators, types and sizes."""
+    reasons = []
+    if found.bundle is not None and (why := why_not(found.bundle)):
+        reasons.append(why)
+    if (wrong := found.why_estimated) is not None:
+        reasons.append(f"it cannot be compiled: {wrong.key + ': ' if wrong.key else ''}{wrong.what}")
+    return tuple(reasons)
 
 
 # For machines.
@@ -117,6 +130,7 @@ def _model(looked: Looked) -> dict[str, Any]:
     return {
         "file": str(looked.path),
         "sha256": None if looked.bundle is None else looked.bundle.sha256,
+        "why_estimated": None if looked.why_estimated is None else str(looked.why_estimated),
         "cost": _plain(cost) | {"arena": _plain(cost.arena) | {"total_bytes": cost.arena.total_bytes}},
         "hop_s": looked.hop_s,
         "macs_per_s": None if looked.hop_s is None else round(cost.macs / looked.hop_s),
@@ -184,12 +198,13 @@ def _column(looked: Looked) -> dict[str, str]:
         per_s = f"{at_least}{cost.macs / looked.hop_s:,.0f}, once in {1000 * looked.hop_s:g} ms"
         if isinstance(speed, Speed):
             took += f"; {speed.invoke_ms / looked.hop_s / 10:.2f} % of the time"
+    estimated = "" if cost.compiled else ", estimated"
     state = f", {arena.state_bytes:,} of it state" if arena.state_bytes else ""
     return {
         "file": f"{cost.file_bytes:,} bytes",
         "constants in it": f"{cost.constants_bytes:,} bytes",
-        "on a board's flash": f"{cost.plan_bytes:,} bytes, estimated",
-        "arena": f"{arena.total_bytes:,} bytes{state}",
+        "on a board's flash": f"{cost.plan_bytes:,} bytes{estimated}",
+        "arena": f"{arena.total_bytes:,} bytes{state}{estimated}",
         "MACs a call": f"{at_least}{cost.macs:,}",
         "MACs a second of sound": per_s,
         "a call here": took,

@@ -36,11 +36,11 @@ MAX_MEAN_OF: Final = 255
 def why_not(bundle: Bundle) -> str:
     """Why a board can only run the network of a bundle, as a clause; empty where it can hear with it too."""
     if not isinstance(bundle.front_end, Micro):
-        return f"boards have no front end {bundle.front_end.name}"
+        return f"the firmware has no front end {bundle.front_end.name}"
     if bundle.head is not None:
-        return "boards have no head over an embedding"
+        return "the firmware has no head over an embedding"
     if bundle.output != "posterior":
-        return f"boards make no {bundle.output} of its outputs"
+        return f"the firmware makes no {bundle.output} of its outputs"
     return ""
 
 

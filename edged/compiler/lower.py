@@ -96,7 +96,7 @@ def _check_operators(graphs: Sequence[Graph]) -> None:
     unknown = Counter(op.name for graph in graphs for op in graph.operators if op.name not in OPERATORS)
     if unknown:
         operator = next(op for graph in graphs for op in graph.operators if op.name in unknown)
-        what = f"boards have no {', '.join(sorted(unknown))}"
+        what = f"the firmware has no {', '.join(sorted(unknown))}"
         raise operator.refused(what, way_out=f"Use a model of {', '.join(OPERATORS[:-1])} and {OPERATORS[-1]}")
 
 

@@ -1,11 +1,8 @@
-"""How much memory a model needs while it runs: where each of its tensors lies, and from when until when.
+"""How much memory a model needs while it runs, as an interpreter would run it.
 
-Two tensors that are never alive at once may share their place. Who lives when follows from the order in which the
-operators run: a tensor is there from the operator that writes it to the last one that reads it, an input of the model
-from the beginning, an output until the end. The places are given as TensorFlow Lite Micro gives them
-(tensorflow/lite/micro/memory_planner/greedy_memory_planner.cc, and micro_allocation_info.cc for the lives): the largest
-first, each into the lowest gap between those that live at the same time. That is not optimal, which would be a search
-without end, but is within a few percent of it on networks like these.
+Who lives when follows from the order in which the operators run: a tensor is there from the operator that writes it
+to the last one that reads it, an input of the model from the beginning, an output until the end
+(tensorflow/lite/micro/micro_allocation_info.cc). `edged.compiler.memory` gives them their places.
 
 What a model remembers between two calls (the variables of a streaming model) has a place of its own, for good.
 """
@@ -16,30 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from edged.classify.flatbuffer import Damaged
+from edged.compiler.memory import Life, aligned, live, peak, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edged.workshop.graph import Graph
 
-ALIGNMENT_BYTES: Final = 16
-"""TensorFlow Lite Micro's `MicroArenaBufferAlignment`: what SIMD loads want."""
 MAX_DEPTH: Final = 32
 MAX_MOMENTS: Final = 100_000
 """A file of a few kB, in which each graph runs the next one twice, would keep this busy for years."""
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """So many bytes from one moment to another, both included."""
-
-    size_bytes: int
-    first: int
-    last: int
-
-    def meets(self, other: Life) -> bool:
-        """Whether there is a moment at which both live."""
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +59,6 @@ def lifetimes(graphs: Sequence[Graph]) -> list[Life]:
     return [lives[key] for key in sorted(lives)]
 
 
-def plan(lives: Sequence[Life]) -> list[int]:
-    """Give each its offset in bytes: none overlaps another that lives at the same time."""
-    offsets = [0] * len(lives)
-    placed: list[int] = []  # by offset
-    # Of equals, the last one first: TensorFlow Lite Micro fills the list that it then sorts from its end.
-    for index in sorted(range(len(lives)), key=lambda index: (lives[index].size_bytes, index), reverse=True):
-        offsets[index] = _lowest_gap(lives[index], [(offsets[i], lives[i]) for i in placed])
-        placed.append(index)
-        placed.sort(key=offsets.__getitem__)
-    return offsets
-
-
-def peak(lives: Sequence[Life], offsets: Sequence[int]) -> int:
-    """Bytes that a plan needs."""
-    return max((offset + life.size_bytes for life, offset in zip(lives, offsets, strict=True)), default=0)
-
-
-def live(lives: Sequence[Life]) -> int:
-    """The largest sum of those that live at one moment."""
-    changes: dict[int, int] = {}
-    for life in lives:
-        changes[life.first] = changes.get(life.first, 0) + life.size_bytes
-        changes[life.last + 1] = changes.get(life.last + 1, 0) - life.size_bytes
-    most = now = 0
-    for moment in sorted(changes):
-        now += changes[moment]
-        most = max(most, now)
-    return most
-
-
 def state(graphs: Sequence[Graph]) -> int:
     """Bytes of all variables: those with handles, once each by name, and tensors that are variables themselves."""
     named: dict[str, int] = {}
@@ -120,22 +73,6 @@ def state(graphs: Sequence[Graph]) -> int:
                     named[name] = max(named.get(name, 0), graph.tensors[index].size_bytes)
         bare += sum(aligned(tensor.size_bytes) for tensor in graph.tensors if tensor.variable)
     return bare + sum(map(aligned, named.values()))
-
-
-def aligned(size_bytes: int) -> int:
-    """A size as it counts in the arena."""
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-
-
-def _lowest_gap(life: Life, placed: Sequence[tuple[int, Life]]) -> int:
-    """The lowest offset at which it fits between those placed that live at the same time; they come by offset."""
-    candidate = 0
-    for offset, other in placed:
-        if life.meets(other):
-            if offset - candidate >= life.size_bytes:
-                break
-            candidate = max(candidate, offset + other.size_bytes)
-    return candidate
 
 
 def _live_through(calls: list[int], now: int, graphs: Sequence[Graph], lives: dict[tuple[int, int], Life]) -> int:

@@ -133,15 +133,21 @@ def verdicts(cost: Cost, known: Boards, *, besides: tuple[str, ...] = ()) -> lis
     return [_verdict(cost, board, key=key, known=known, besides=besides) for key, board in known.boards.items()]
 
 
+def shortfalls(board: Board, *, plan_bytes: int, arena_bytes: int) -> list[str]:
+    """What a board has too little of, a clause each, with the numbers."""
+    ram = _largest(board)
+    reasons = []
+    if plan_bytes > board.slot_bytes:
+        reasons.append(f"flash: it takes {plan_bytes:,} bytes, a slot has {board.slot_bytes:,}")
+    if arena_bytes > ram.room_bytes:
+        reasons.append(f"RAM: its arena takes {arena_bytes:,} bytes, {ram.name} has {ram.room_bytes:,} in one piece")
+    return reasons
+
+
 def _verdict(cost: Cost, board: Board, *, key: str, known: Boards, besides: tuple[str, ...]) -> Verdict:
     firmware = known.firmware
-    ram = max(board.ram, key=lambda piece: piece.room_bytes)
     wanted = cost.arena.total_bytes
-    reasons = []
-    if cost.plan_bytes > board.slot_bytes:
-        reasons.append(f"flash: it takes {cost.plan_bytes:,} bytes, a slot has {board.slot_bytes:,}")
-    if wanted > ram.room_bytes:
-        reasons.append(f"RAM: its arena takes {wanted:,} bytes, {ram.name} has {ram.room_bytes:,} in one piece")
+    reasons = shortfalls(board, plan_bytes=cost.plan_bytes, arena_bytes=wanted)
     if strange := [name for name in cost.operators if name not in firmware.operators]:
         reasons.append(f"the firmware has no {', '.join(strange)}")
     if strange := [dtype for dtype in cost.types if dtype not in firmware.types]:
@@ -153,9 +159,13 @@ def _verdict(cost: Cost, board: Board, *, key: str, known: Boards, besides: tupl
         flash_bytes=cost.plan_bytes,
         flash_room_bytes=board.slot_bytes,
         ram_bytes=wanted,
-        ram_room_bytes=ram.room_bytes,
+        ram_room_bytes=_largest(board).room_bytes,
         reasons=(*reasons, *besides),
     )
+
+
+def _largest(board: Board) -> Ram:
+    return max(board.ram, key=lambda piece: piece.room_bytes)
 
 
 def _contradictions(found: Boards, file: Path) -> Iterator[ConfigError]:

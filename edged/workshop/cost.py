@@ -4,13 +4,16 @@ Nothing runs for it, and no runtime is needed. A multiply-accumulate (MAC) is co
 value, at the borders too, where padding is multiplied; that is how the field counts. Additions, activations and pooling
 are operators without MACs. Where an operator multiplies and is not known here (a recurrent one, a custom one, one of a
 newer schema), the count says whom it leaves out.
+
+What a board keeps of it, in flash and in RAM, is an estimate here, for models that the compiler does not take: float
+ones, and those of other operators. `as_compiled` puts the compiler's own figures in its place.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from edged.workshop.arena import Arena, arena
@@ -20,13 +23,21 @@ from edged.workshop.operators import BUILTINS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edged.compiler.compiled import Compiled
     from edged.workshop.graph import Graph, Operator
 
-PLAN_HEADER_BYTES: Final = 256
-PLAN_OPERATOR_BYTES: Final = 48
-"""Kind, tensors, offsets, shapes, strides, clamps and zero points of one operator."""
-PLAN_CHANNEL_BYTES: Final = 8
-"""Multiplier and shift of one output channel, int32 each."""
+PLAN_HEADER_BYTES: Final = 640
+"""Container, names, golden outputs, front end and the network's head, about."""
+PLAN_OPERATOR_BYTES: Final = 72
+"""A record of the plan, about; a convolution's."""
+PLAN_CHANNEL_BYTES: Final = 5
+"""Multiplier and shift of one output channel, int32 and int8."""
+PLAN_GROUP: Final = 4
+"""Output channels lie side by side; those that are absent take their room too."""
+PLAN_TABLE_BYTES: Final = {"LOGISTIC": 256, "QUANTIZE": 256, "SOFTMAX": 1024}
+"""What is looked up instead of being worked out."""
+_RESOLVED: Final = {"CALL_ONCE", "READ_VARIABLE", "RESHAPE", "STRIDED_SLICE", "VAR_HANDLE"}
+"""Operators of which, mostly, no record is left."""
 
 _CHANNELLED: Final = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 _COUNTED: Final = _CHANNELLED | {"BATCH_MATMUL", "SVDF"}
@@ -59,7 +70,7 @@ class Cost:
     constants_bytes: int
     """Of the weights, biases and shapes in it; the rest is names, scales and the file's own structure."""
     plan_bytes: int
-    """Estimate of what a board keeps of it in flash: the constants, how to rescale each channel, and what to do."""
+    """What a board keeps of it in flash: the constants, how to rescale each channel, and what to do."""
     operators: Mapping[str, int]
     """How many of each kind, over every graph, by name."""
     macs: int
@@ -69,6 +80,8 @@ class Cost:
     types: tuple[str, ...]
     """Types of the tensors that it works on."""
     arena: Arena
+    compiled: bool = False
+    """`plan_bytes` and `arena` are those of the plan; else they are estimates."""
 
 
 def cost_of(data: bytes) -> Cost:
@@ -92,6 +105,13 @@ def cost_of(data: bytes) -> Cost:
         types=tuple(sorted({tensor.dtype for graph in graphs for tensor in graph.tensors if not tensor.constant})),
         arena=arena(graphs),
     )
+
+
+def as_compiled(cost: Cost, made: Compiled) -> Cost:
+    """The cost with the figures of the plan that was made of the model."""
+    layout = made.program.layout
+    arena_ = Arena(layout.activations_bytes, live_bytes=layout.live_bytes, state_bytes=layout.state_bytes)
+    return replace(cost, plan_bytes=len(made.data), arena=arena_, compiled=True)
 
 
 def macs(operator: Operator, graph: Graph) -> int | None:
@@ -129,11 +149,13 @@ def _constants_bytes(graphs: Sequence[Graph]) -> int:
 
 
 def _plan_bytes(graphs: Sequence[Graph]) -> int:
-    channels = operators = 0
-    for graph in graphs:
-        operators += len(graph.operators)
-        for operator in graph.operators:
-            if operator.name in _CHANNELLED and operator.outputs and operator.outputs[0] >= 0:
-                channels += (graph.tensors[operator.outputs[0]].shape or (1,))[-1]
-    described = PLAN_HEADER_BYTES + PLAN_OPERATOR_BYTES * operators + PLAN_CHANNEL_BYTES * channels
-    return _constants_bytes(graphs) + described
+    """Only the first graph: what the others hold is what variables begin with, a byte each in a plan."""
+    main, total = graphs[0], PLAN_HEADER_BYTES + _constants_bytes(graphs[:1])
+    for operator in main.operators:
+        total += PLAN_OPERATOR_BYTES * (operator.name not in _RESOLVED) + PLAN_TABLE_BYTES.get(operator.name, 0)
+        if operator.name in _CHANNELLED and operator.outputs and operator.outputs[0] >= 0:
+            channels = (main.tensors[operator.outputs[0]].shape or (1,))[-1]
+            absent = -channels % PLAN_GROUP
+            weights = main.tensors[operator.inputs[1]].size_bytes if len(operator.inputs) > 1 else 0
+            total += PLAN_CHANNEL_BYTES * (channels + absent) + weights * absent // max(1, channels)
+    return total
