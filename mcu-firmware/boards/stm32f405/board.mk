@@ -5,7 +5,8 @@ PLATFORM := boards/stm32f405/$(if $(filter -qemu,$(VARIANT)),qemu,chip)
 BOARD_PARTS := $(PLATFORM)
 CPPFLAGS += -I$(PLATFORM) -ffreestanding
 LINKER_SCRIPT := boards/stm32f405/stm32f405.ld $(PLATFORM)/memory.ld
-# Only memcpy and its like come from newlib: without its system calls whatever allocates or prints does not link.
+# Only memcpy and its like come from newlib (whose nano twin copies byte by byte): without its system calls whatever
+# allocates or prints does not link.
 LDFLAGS += -nostartfiles -nodefaultlibs -T boards/stm32f405/stm32f405.ld -L$(PLATFORM) -Wl,--gc-sections
-LDLIBS += -lc_nano -lgcc
-FLASH = tools/flash_stm32f405.sh
+LDLIBS += -lc -lgcc
+FLASH := boards/stm32f405/flash.sh
