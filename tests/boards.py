@@ -51,12 +51,15 @@ class Link:
     """A serial device with a board behind it.
 
     Args:
-        device: What to open; it is set raw.
+        device: What to open, and to set raw; or an open socket's descriptor, which the link closes.
     """
 
-    def __init__(self, device: Path) -> None:
-        self.fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        tty.setraw(self.fd, termios.TCSANOW)
+    def __init__(self, device: Path | int) -> None:
+        if isinstance(device, int):
+            self.fd = device
+        else:
+            self.fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            tty.setraw(self.fd, termios.TCSANOW)
         self.acknowledge: Callable[[Event], int | None] = lambda _: 0
         """What to answer to an event: 0, an error's number, or None for nothing."""
         self.events: list[Event] = []
@@ -83,10 +86,10 @@ class Link:
         deadline = time.monotonic() + seconds
         while data:
             assert time.monotonic() < deadline, "the board does not read"
-            _, writable, _ = select.select([], [self.fd], [], 0.05)
-            if writable:
-                data = data[os.write(self.fd, data[:512]) :]
-            self._read(0)
+            try:
+                data = data[os.write(self.fd, data) :]
+            except BlockingIOError:
+                self._read(0.01)
 
     def ask(self, message: Message, *, seconds: float = SECONDS) -> Message:
         """The response to a request; events and heartbeats that come meanwhile are taken.
@@ -102,6 +105,14 @@ class Link:
                     raise RefusedError(refusal)
                 return response
         raise AssertionError(f"no answer to {message} in {seconds} s")
+
+    def refusal(self, message: Message) -> Refusal:
+        """What the board has against a request."""
+        try:
+            self.ask(message)
+        except RefusedError as refused:
+            return refused.refusal
+        raise AssertionError(f"the board does not refuse {message}")
 
     def send(self, message: Message) -> Message:
         """Ask, without waiting for the answer; the request with its sequence."""
