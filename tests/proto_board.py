@@ -202,8 +202,9 @@ class Board:
 
     def __init__(self) -> None:
         self.said: list[tuple[Any, ...]] = []
-        self.error, self.why = 0, None
+        self.error = 0
         """What every call that can fail answers."""
+        self.why: bytes | None = None
         self.clock_ms = 0
         self.hello = HelloRecord(
             b"1.2.3", b"host", b"chip, 1 MHz", bytes(range(12)), None, 7, b"power", 99, 1_000_000, 12, 3, 1

@@ -164,7 +164,7 @@ static void answer(const struct service *service, const struct header *header, c
         return;
     found = body_map(&body, "err", &error);
     if (found == BODY_FOUND)
-        found = body_int32(&error, "rc", &rc);
+        found = body_int32(&error, "rc", &rc) == BODY_FOUND ? BODY_FOUND : BODY_WRONG;
     else if (found == BODY_ABSENT)
         found = body_int32(&body, "rc", &rc);
     if (found != BODY_WRONG)
