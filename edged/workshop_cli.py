@@ -92,6 +92,11 @@ def _compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     compile_.add_argument("--explain", action="store_true", help="print every record, and a map of the arena")
     compile_.add_argument("--board", metavar="NAME", help="refuse what this board of boards.toml cannot hold")
     compile_.add_argument("--boards", type=Path, metavar="FILE", help="another boards.toml than the one edged has")
+    compile_.add_argument(
+        "--library",
+        choices=["tflite-runtime", "litert"],
+        help="whose reference kernels to equal (default: edged's)",
+    )
     compile_.add_argument("--json", action="store_true", help="print JSON, for machines")
     compile_.set_defaults(command="compile")
 

@@ -42,6 +42,11 @@ def rescale(value: Any, multiplier: int, shift: int) -> Any:
     return divide(high_mul(wrap(np.asarray(value, dtype=object) * 2 ** max(shift, 0)), multiplier), max(-shift, 0))
 
 
+def rescale_once(value: Any, multiplier: int, shift: int) -> Any:
+    """The same, rounded but once, halves upwards."""
+    return (np.asarray(value, dtype=object) * multiplier + 2 ** (30 - shift)) // 2 ** (31 - shift)
+
+
 class PlanMachine:
     """A plan's network at work: inputs as bytes, outputs as bytes."""
 
@@ -108,7 +113,11 @@ class PlanMachine:
         shifts = np.frombuffer(self.network.constants, np.int8, record.out_c, record.shift)
         multipliers = self.words(record.multiplier, record.out_c)
         scaled = np.stack(
-            [rescale(sums[..., c], int(multipliers[c]), int(shifts[c])) for c in range(record.out_c)], axis=-1
+            [
+                (rescale_once if record.rounding else rescale)(sums[..., c], int(multipliers[c]), int(shifts[c]))
+                for c in range(record.out_c)
+            ],
+            axis=-1,
         )
         self.put(record.out, np.clip(scaled.astype(np.int64) + record.out_zero, record.act_min, record.act_max))
 

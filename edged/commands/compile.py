@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         operators: Sequence[str] = ()
         only = "" if plan.front_end is not None else "it was compiled so"
     else:
-        compiled = compile_model(read_source(arguments.model))
+        compiled = compile_model(read_source(arguments.model), library=arguments.library)
         plan, data, only = compiled.plan, compiled.data, compiled.network_only
         operators = [f"{each.operator.at} {each.operator.name}" for each in compiled.program.run]
     board = _held(arguments, plan, data)

@@ -11,6 +11,7 @@ from edged.classify.bundle import open_bundle
 from edged.classify.fit import outline_of
 from edged.classify.flatbuffer import MAX_MODEL_BYTES
 from edged.classify.labels import slug
+from edged.classify.runtime import choose
 from edged.compiler.blob import Network, Plan, Port, write_plan
 from edged.compiler.golden import make_golden
 from edged.compiler.hearing import decisions_of, front_end_of, why_not
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edged.classify.bundle import Bundle
+    from edged.classify.runtime import Library
     from edged.compiler.lower import Program
     from edged.compiler.model import Graph
 
@@ -70,14 +72,20 @@ def read_source(path: Path) -> Source:
     return Source(path, bundle.model, bundle)
 
 
-def compile_model(source: Source) -> Compiled:
+def compile_model(source: Source, *, library: Library | None = None) -> Compiled:
     """Compile it.
+
+    Args:
+        source: The model.
+        library: Whose reference kernels the plan shall equal, bit for bit; None for the one that the gateway runs here.
+            They differ in how FULLY_CONNECTED rounds.
 
     Raises:
         ModelError: Boards could not run it; it says what about which operator.
+        UserError: The library is not installed.
     """
     try:
-        return _compiled(source)
+        return _compiled(source, library or choose())
     except ModelError as wrong:
         if wrong.file is not None:
             raise
@@ -86,14 +94,9 @@ def compile_model(source: Source) -> Compiled:
         ) from None
 
 
-def program_of(model: bytes) -> Program:
-    """Compile only the network; the caller knows the file, and adds it to a ModelError."""
-    return lower(read_model(model))
-
-
-def _compiled(source: Source) -> Compiled:
+def _compiled(source: Source, library: Library) -> Compiled:
     graphs = read_model(source.model)
-    program = lower(graphs)
+    program = lower(graphs, library=library)
     network = _network(graphs[0], program)
     bundle, without = source.bundle, "nothing says how sound becomes its input"
     if bundle is not None:
@@ -103,6 +106,7 @@ def _compiled(source: Source) -> Compiled:
         stateful=bool(program.flow.state),
         macs=sum(macs(each.record) for each in program.run),
         file=source.path,
+        library=library,
     )
     plan = Plan(
         network=network,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edged.classify.runtime import choose, open_interpreter
+from edged.classify.runtime import open_interpreter
 from edged.compiler.sections import Golden
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from edged.classify.runtime import Library
 
 MAX_BYTES: Final = 4096
 """Of all outputs."""
@@ -31,25 +33,26 @@ _SPREAD: Final = 0x9E3779B9
 """2^32 by the golden ratio: seeds far from one another."""
 
 
-def make_golden(model: bytes, *, stateful: bool, macs: int, file: Path) -> Golden:
+def make_golden(model: bytes, *, stateful: bool, macs: int, library: Library, file: Path) -> Golden:
     """Ask the reference kernels.
 
     Args:
         model: The `.tflite`, verified.
         stateful: It keeps state from window to window.
         macs: Multiply-accumulates of one window.
+        library: Whose kernels.
         file: Where it came from, for errors.
 
     Raises:
         ModelError: The runtime refuses the model.
     """
-    first = _Reference(model, file)
+    first = Reference(model, library=library, file=file)
     windows = max(1, min(STATEFUL_WINDOWS if stateful else WINDOWS, MAX_BYTES // first.output_bytes))
     seeds = max(1, min(SEEDS, MAX_MACS // max(1, macs * windows)))
     tries = []
     for number in range(1, seeds + 1):
         seed = number * _SPREAD % (1 << 32)
-        reference = _Reference(model, file) if stateful else first
+        reference = Reference(model, library=library, file=file) if stateful else first
         tries.append(Golden(seed, tuple(reference.answer(window) for window in inputs(seed, reference.size, windows))))
     return max(tries, key=_variety)
 
@@ -73,16 +76,17 @@ def _variety(golden: Golden) -> tuple[int, int]:
     return int((values[1:] != values[:-1]).sum()), len(np.unique(values))
 
 
-class _Reference:
+class Reference:
     """A model under the reference kernels, bytes in and bytes out."""
 
-    def __init__(self, model: bytes, file: Path) -> None:
-        self._interpreter = open_interpreter(model, library=choose(), kernels="reference", file=file)
+    def __init__(self, model: bytes, *, library: Library, file: Path) -> None:
+        self._interpreter = open_interpreter(model, library=library, kernels="reference", file=file)
         (self._takes,), (self._gives,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.size: Final = int(np.prod(self._takes["shape"]))
         self.output_bytes: Final = int(np.prod(self._gives["shape"]))
 
     def answer(self, window: bytes) -> bytes:
+        """The outputs of the next window, as the runtime holds them."""
         given: NDArray[np.int8] = np.frombuffer(window, dtype=self._takes["dtype"]).reshape(self._takes["shape"])
         self._interpreter.set_tensor(self._takes["index"], given)
         self._interpreter.invoke()

@@ -26,6 +26,7 @@ from edged.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from edged.classify.runtime import Library
     from edged.compiler.flow import Flow, Step
     from edged.compiler.layout import Layout
     from edged.compiler.model import Graph, Operator
@@ -75,8 +76,8 @@ class Program:
         return self.layout.roots[view.root] + view.at
 
 
-def lower(graphs: Sequence[Graph]) -> Program:
-    """Compile the first graph, and what it calls.
+def lower(graphs: Sequence[Graph], *, library: Library) -> Program:
+    """Compile the first graph, and what it calls, to equal a library's reference kernels.
 
     Raises:
         ModelError: It holds something that boards do not know; the caller knows the file, and adds it.
@@ -86,7 +87,7 @@ def lower(graphs: Sequence[Graph]) -> Program:
     _check_tensors(main)
     variables = variables_of(graphs)
     way, layout = _best(main, variables)
-    site = Site(main, way.views, layout.roots, Pool())
+    site = Site(main, way.views, layout.roots, Pool(), library)
     init = [each for name in way.state for each in _gathered(_begin(name, variables, site), site)]
     run = [each for step in way.steps for each in _gathered(_records(step, site), site)]
     return Program(way, layout, tuple(init), tuple(run), site.pool.data)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edged.compiler.multiplier import activation_range, checked, f32
-from edged.compiler.records import Conv, Depthwise
+from edged.compiler.multiplier import ROUND_ONCE, activation_range, checked, f32
+from edged.compiler.records import ONCE, TWICE, Conv, Depthwise
 from edged.compiler.site import check_quantised
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def lower_fully_connected(operator: Operator, site: Site) -> Iterator[Record]:
         out_zero=made.zero,
         act_min=low,
         act_max=high,
+        rounding=ONCE if operator.name in ROUND_ONCE[site.library] else TWICE,
     )
 
 

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from edged.classify.runtime import Library
     from edged.compiler.model import Operator, Tensor
 
 MAX_SHIFT: Final = 30
 """To the left: an accumulator of 32 bits holds nothing beyond it."""
+ROUND_ONCE: Final[dict[Library, frozenset[str]]] = {
+    "tflite-runtime": frozenset(),
+    "litert": frozenset({"FULLY_CONNECTED"}),
+}
+"""By library: the operators whose reference kernel rounds once where it rescales a sum; all others round twice."""
 LIMITS: Final = {"int8": (-128, 127), "uint8": (0, 255)}
 """Lowest and highest value, by type."""
 

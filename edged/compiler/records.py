@@ -7,13 +7,15 @@ shift, pad_row, exps and table is an offset in the constants always.
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import ClassVar, Final, TypeAlias
 
 from edged.errors import ModelError
 
 IN_CONSTANTS: Final = 1 << 31
 HEAD: Final = struct.Struct("<BBH")
+TWICE, ONCE = 0, 1
+"""How a conv rounds when it rescales."""
 
 Four: TypeAlias = tuple[int, int, int, int]
 
@@ -48,6 +50,8 @@ class Conv:
     out_zero: int
     act_min: int
     act_max: int
+    rounding: int = TWICE
+    """How sums are rescaled; it stands in the record's head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,14 +184,15 @@ def pack(record: Record) -> bytes:
     Raises:
         ModelError: A number is too large for its field.
     """
-    values = [number for value in astuple(record) for number in (value if isinstance(value, tuple) else (value,))]
+    told = [getattr(record, field.name) for field in fields(record) if field.name != "rounding"]
+    values = [number for value in told for number in (value if isinstance(value, tuple) else (value,))]
     try:
         body = struct.pack(record.layout, *values)
     except struct.error:
         name, value = _widest(record)
         what, way_out = f"{name} is {value:,}, more than a plan can say", "Make the model smaller"
         raise ModelError(what, way_out=way_out) from None
-    return HEAD.pack(record.kind, 0, HEAD.size + len(body)) + body
+    return HEAD.pack(record.kind, getattr(record, "rounding", TWICE), HEAD.size + len(body)) + body
 
 
 def unpack(data: bytes) -> tuple[Record, ...]:
@@ -198,18 +203,21 @@ def unpack(data: bytes) -> tuple[Record, ...]:
     """
     records, at = [], 0
     while at < len(data):
-        kind, _, size = HEAD.unpack_from(data, at) if at + HEAD.size <= len(data) else (0, 0, 0)
+        kind, rounding, size = HEAD.unpack_from(data, at) if at + HEAD.size <= len(data) else (0, 0, 0)
         if kind not in KINDS or size != HEAD.size + struct.calcsize(KINDS[kind].layout) or at + size > len(data):
             raise ModelError(f"damaged: no record at byte {at} of its records", way_out="Compile it anew")
-        records.append(_record(KINDS[kind], list(struct.unpack_from(KINDS[kind].layout, data, at + HEAD.size))))
+        numbers = list(struct.unpack_from(KINDS[kind].layout, data, at + HEAD.size))
+        records.append(_record(KINDS[kind], numbers, rounding))
         at += size
     return tuple(records)
 
 
-def _record(kind: type[Record], numbers: list[int]) -> Record:
+def _record(kind: type[Record], numbers: list[int], rounding: int) -> Record:
     told: dict[str, int | Four] = {}
     for field in fields(kind):
-        if field.name.startswith(("shape", "stride_")) and kind in (Add, Mul, Copy):
+        if field.name == "rounding":
+            told[field.name] = rounding
+        elif field.name.startswith(("shape", "stride_")) and kind in (Add, Mul, Copy):
             told[field.name] = (numbers.pop(0), numbers.pop(0), numbers.pop(0), numbers.pop(0))
         else:
             told[field.name] = numbers.pop(0)

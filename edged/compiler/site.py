@@ -10,6 +10,7 @@ from edged.compiler.multiplier import LIMITS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edged.classify.runtime import Library
     from edged.compiler.flow import Root, View
     from edged.compiler.model import Graph, Operator, Tensor
     from edged.compiler.pool import Pool
@@ -24,6 +25,8 @@ class Site:
     roots: Mapping[Root, int]
     """Offsets in the arena."""
     pool: Pool
+    library: Library
+    """Whose reference kernels the plan equals."""
 
     def taken(self, operator: Operator, number: int) -> Tensor:
         """An input that must be there."""
