@@ -167,6 +167,18 @@ def test_hours_of_one_sound() -> None:
     assert end.peak == 255 * 256
 
 
+@pytest.mark.parametrize("scale", [2.0**-9, 2.0**-10, 0.001, 2.0**-12 * 1.1, 2.0**-16, 2.0**-20, 0.9, 1.7, 255.9])
+def test_scores_of_any_scale(scale: float) -> None:
+    both = Both({"a": Policy(threshold=0)}, labels=["a"], port=Port(0, 1, 0, float(np.float32(scale)), "uint8"))
+    assert len([both.hear((HOP, bytes([value]))) for high in range(1, 256) for value in (high, 0)]) == 510
+
+
+def test_a_break_before_the_last_window_ends_with_it() -> None:
+    both = Both({"a": Policy(kind="sound")}, labels=["a"])
+    both.hear((HOP, b"\xff"))
+    assert [one.at for one in both.hear(-1)] == [HOP]
+
+
 def test_a_tie_is_rounded_up() -> None:
     """512 windows, of which one is louder by 1: half of 1/65536 more."""
     both = Both({"a": Policy(kind="sound", update_s=1e9 / RATE_HZ)}, labels=["a"])

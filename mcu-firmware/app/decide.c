@@ -1,7 +1,7 @@
 /* Scores over time become decisions, label by label; edged/decide.py says the same for the gateway.
  *
  * 1. Smoothing: the sum of the last mean_of outputs, each counted from the lowest value of its type; until there are so
- *    many the label is neither over its threshold nor above its release.
+ *    many the label is not over its threshold, and so it is idle.
  * 2. Voting: the label is *voted* when n of the last of_m sums are strictly greater than `threshold`.
  * 3. The state, a table for each kind. A label *falls* when it is not voted and its sum is at or below `release`.
  *
@@ -333,7 +333,7 @@ size_t decide_step(struct decide *decide, const uint8_t *outputs, uint64_t ends,
         struct decide_track *track = &decide->track[i];
         int full = smooth(track, decide->history, (uint8_t)(outputs[track->column] ^ decide->flip));
         int voted = vote(track, full && (int32_t)track->sum > track->threshold);
-        int falls = !voted && (!full || (int32_t)track->sum <= track->release);
+        int falls = !voted && (int32_t)track->sum <= track->release;
         if (track->kind == KIND_DETECTION)
             step_detection(track, &told, ends, voted, falls);
         else
