@@ -1,6 +1,7 @@
 """Boards for tests: edged's firmware on this machine, and a client that speaks to any board over its serial device.
 
-The client blocks, with deadlines; what a test must do by a deadline fails it by name, and never hangs it.
+The client blocks, with deadlines; what a test must do by a deadline fails it by name, and never hangs it. Where the
+device goes (the host board's process has ended) its calls raise OSError.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ class Link:
             self.fd = device
         else:
             self.fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            tty.setraw(self.fd, termios.TCSANOW)
+            try:
+                tty.setraw(self.fd, termios.TCSANOW)
+            except termios.error as error:
+                os.close(self.fd)
+                raise ConnectionResetError("the board has gone") from error
         self.acknowledge: Callable[[Event], int | None] = lambda _: 0
         """What to answer to an event: 0, an error's number, or None for nothing."""
         self.events: list[Event] = []
@@ -104,7 +109,7 @@ class Link:
                 if (refusal := smp.refusal(response)) is not None:
                     raise RefusedError(refusal)
                 return response
-        raise AssertionError(f"no answer to {message} in {seconds} s")
+        raise AssertionError(f"no answer to {message.group}/{message.command} in {seconds} s")
 
     def refusal(self, message: Message) -> Refusal:
         """What the board has against a request."""
@@ -128,7 +133,7 @@ class Link:
         return found
 
     def wait_for_boot(self, boot: int, *, seconds: float = SECONDS) -> None:
-        """Ask who it is until it is that run; meanwhile the board may be gone."""
+        """Ask who it is until it is that run; meanwhile the board may be silent."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.send(group.hello())
@@ -189,8 +194,10 @@ class Link:
             return
         try:
             data = os.read(self.fd, 4096)
-        except (BlockingIOError, OSError):  # the board's process has gone
+        except BlockingIOError:
             return
+        if not data:
+            raise ConnectionResetError("the board has gone")
         for found in self._reader.feed(data):
             match found:
                 case framing.Frame(message):
