@@ -10,6 +10,8 @@ import re
 import socket
 import subprocess
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +31,17 @@ def qemu_image() -> Path:
     """The firmware as QEMU runs it, built."""
     make(BOARD="stm32f405", VARIANT="-qemu")
     return FIRMWARE / "build" / "stm32f405-qemu" / "edged-firmware"
+
+
+def _wait_until_somebody_listens(line: socket.socket) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with suppress(ConnectionRefusedError):
+            line.send(b"\n")
+        time.sleep(0.05)
+        if line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+            return
+    raise AssertionError("QEMU does not listen")
 
 
 @dataclass
@@ -60,8 +73,10 @@ class QemuBoard:
              "-chardev", f"{way},id=link,mux=on", "-serial", "chardev:link", "-kernel", str(qemu_image())],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        if not self.datagrams:
+        if self.line is None:
             self.device = self._device()
+        else:
+            _wait_until_somebody_listens(self.line)
 
     def _socket(self) -> str:
         self.line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
