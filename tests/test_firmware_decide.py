@@ -120,7 +120,7 @@ PORTS: Final = st.sampled_from(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(LABELS), policy()), bouts(len(LABELS)), PORTS)
 def test_the_board_decides_as_the_gateway(policies: Mapping[str, Policy], steps: list[Step], port: Port) -> None:
     both = Both(policies, port=port)

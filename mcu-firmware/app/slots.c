@@ -71,10 +71,10 @@ static void hash_of(const void *bytes, uint32_t size, uint8_t out[32])
 
 /* ---- what lies in a slot ---- */
 
-/* An enum plan_status: whether a plan lies there that this board has room for. */
-static int check_plan(const struct slots *slots, uint8_t slot, struct plan *plan)
+/* An enum plan_status: whether a plan lies there, in so many bytes, that this board has room for. */
+static int check_plan(const struct slots *slots, uint8_t slot, uint32_t bytes, struct plan *plan)
 {
-    int status = plan_open(plan, bytes_of(slot), size_of(slots, slot));
+    int status = plan_open(plan, bytes_of(slot), bytes);
     if (status != PLAN_OK)
         return status;
     uint32_t wanted = nn_arena_wanted(plan);
@@ -103,7 +103,7 @@ static void look(struct slots *slots, uint8_t slot)
 {
     struct plan plan;
     uint8_t found[32] = {0};
-    int status = check_plan(slots, slot, &plan);
+    int status = check_plan(slots, slot, size_of(slots, slot), &plan);
     if (plan.bytes)
         hash_of(plan.bytes, plan.size, found);
     note(slots, slot, status, found);
@@ -309,7 +309,7 @@ static int finish(struct slots *slots, int *match, const char **why)
     if (memcmp(found, slots->sha256, sizeof found) != 0)
         return because(why, SERVICE_HASH, "what arrived has another hash than was announced");
     struct plan plan;
-    int status = check_plan(slots, slot, &plan);
+    int status = check_plan(slots, slot, length, &plan);
     if (status == PLAN_OK && plan.size != length)
         status = PLAN_SECTION; /* its hash would be another one at the next start */
     note(slots, slot, status, found);
