@@ -152,7 +152,6 @@ class BoardFlash:
 
     # ---- slots ----
 
-    @property
     def state(self) -> tuple[int | None, int | None, bool]:
         """The slot that runs, the one that is confirmed, and whether a trial is on."""
         active, confirmed = (None if slot == NONE else slot for slot in (self.slots.active, self.slots.confirmed))

@@ -55,8 +55,8 @@ def board() -> Iterator[BoardFlash]:
     assert not made.fault
 
 
-def put(board: BoardFlash, plan: bytes, **how: int) -> tuple[int, bool]:
-    status, _, match = board.upload(plan, **how)
+def put(board: BoardFlash, plan: bytes, *, piece: int = 1000) -> tuple[int, bool]:
+    status, _, match = board.upload(plan, piece=piece)
     return status, match
 
 
@@ -65,7 +65,7 @@ def put(board: BoardFlash, plan: bytes, **how: int) -> tuple[int, bool]:
 
 def test_a_blank_board_is_empty() -> None:
     board = BoardFlash()
-    assert board.state == (None, None, False)
+    assert board.state() == (None, None, False)
     assert board.plan(0) == board.plan(1) == (MAGIC, b"")
     assert (board.try_slot(0), board.confirm(), board.revert()) == (NO_MODEL, NO_MODEL, OK)
     assert board.why == ""
@@ -74,16 +74,16 @@ def test_a_blank_board_is_empty() -> None:
 def test_the_first_model_is_tried_and_confirmed_as_any() -> None:
     board = BoardFlash()
     assert put(board, A) == UPLOADED
-    assert board.state == (None, None, False)
+    assert board.state() == (None, None, False)
     assert board.try_slot(0) == OK
-    assert board.state == (0, None, True)
+    assert board.state() == (0, None, True)
     board.start()
-    assert board.state == (None, None, False)
+    assert board.state() == (None, None, False)
     assert board.slots.interrupted == 0
     assert (board.try_slot(0), board.revert()) == (OK, OK)
-    assert board.state == (None, None, False)
+    assert board.state() == (None, None, False)
     assert (board.try_slot(0), board.confirm()) == (OK, OK)
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
 
 
 def test_without_a_confirmed_one_an_upload_goes_beside_what_is_whole() -> None:
@@ -99,18 +99,18 @@ def test_confirmed_by_turns(board: BoardFlash) -> None:
     for turn, plan in enumerate([B, C, A, B, C]):
         slot = (turn + 1) % 2
         assert board.install(plan) == slot
-        assert board.state == (slot, slot, False)
+        assert board.state() == (slot, slot, False)
         board.start()
-        assert board.state == (slot, slot, False)
+        assert board.state() == (slot, slot, False)
         assert board.plan(slot) == (0, plan)
 
 
 def test_a_trial_ends_with_a_reset(board: BoardFlash) -> None:
     assert put(board, B) == UPLOADED
     assert board.try_slot(1) == OK
-    assert board.state == (1, 0, True)
+    assert board.state() == (1, 0, True)
     board.start()
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
     assert board.slots.interrupted == 1
     board.start()
     assert board.slots.interrupted == 0xFF
@@ -120,9 +120,9 @@ def test_a_trial_ends_with_a_reset(board: BoardFlash) -> None:
 def test_back_to_the_confirmed_one(board: BoardFlash) -> None:
     put(board, B)
     assert (board.try_slot(1), board.revert()) == (OK, OK)
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
     board.start()
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
     assert board.slots.interrupted == 0xFF
 
 
@@ -137,7 +137,7 @@ def test_what_is_said_twice_is_no_error(board: BoardFlash) -> None:
         board.revert(),
         board.try_slot(1),
     ] == [OK] * 6
-    assert board.state == (1, 1, False)
+    assert board.state() == (1, 1, False)
     assert board.store.writes == writes + 2
 
 
@@ -147,7 +147,7 @@ def test_one_trial_at_a_time(board: BoardFlash) -> None:
     assert (board.try_slot(0), board.why) == (BUSY, "another model is on trial")
     assert board.upload(C)[0] == BUSY
     assert board.why == "a model is on trial"
-    assert board.state == (1, 0, True)
+    assert board.state() == (1, 0, True)
     assert board.find(B) == 1
 
 
@@ -162,13 +162,13 @@ def test_flash_that_fails_changes_nothing(board: BoardFlash, call: str, write: i
     put(board, B)
     if call != "try":
         board.try_slot(1)
-    before = board.state
+    before = board.state()
     board.cut(write, seed=2)
     status = {"try": lambda: board.try_slot(1), "confirm": board.confirm, "revert": board.revert}[call]()
     assert (status, board.why) == (FLASH, "the settings could not be written")
-    assert board.state == ((0, 0, False) if call == "revert" else before)
+    assert board.state() == ((0, 0, False) if call == "revert" else before)
     board.start()
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
 
 
 # ---- damage ----
@@ -178,7 +178,7 @@ def test_a_damaged_confirmed_slot_falls_back(board: BoardFlash) -> None:
     board.install(B)
     board.lay(SLOT_1, B[:3000] + bytes(8))
     assert board.start() == OK
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
     assert board.plan(1)[0] == CHECKSUM
     assert board.install(C) == 1
 
@@ -188,13 +188,13 @@ def test_another_plan_than_the_confirmed_one_falls_back(board: BoardFlash) -> No
     board.install(B)
     board.lay(SLOT_1, C)
     board.start()
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
 
 
 def test_nothing_runs_where_nothing_is_whole(board: BoardFlash) -> None:
     board.lay(SLOT_0, bytes(8))
     board.start()
-    assert board.state == (None, None, False)
+    assert board.state() == (None, None, False)
     assert board.install(B) == 0
 
 
@@ -202,7 +202,7 @@ def test_settings_of_noise_leave_the_models_to_be_found(board: BoardFlash) -> No
     for area in (0, 1):
         board.lay(area, random.Random(area).randbytes(4096))
     board.start()
-    assert board.state == (None, None, False)
+    assert board.state() == (None, None, False)
     assert board.find(A) == 0
     assert (board.try_slot(0), board.confirm()) == (OK, OK)
 
@@ -323,7 +323,7 @@ def changed(plan: bytes, at: int, value: bytes, *, crc: bool = True) -> bytes:
 
 NO_PLANS: Final = [
     ("noise", random.Random(1).randbytes(1001), MAGIC, "it is no plan"),
-    ("a byte", b"E", MAGIC, ""),
+    ("a byte", b"E", TRUNCATED, "it is cut short"),
     ("cut short", B[:-8], TRUNCATED, "it is cut short"),
     ("longer", B + bytes(8), SECTION, ""),
     ("a flipped bit", changed(B, 1000, b"?", crc=False), CHECKSUM, "its checksum is wrong"),
@@ -346,7 +346,7 @@ def test_what_this_board_cannot_run(board: BoardFlash, plan: bytes, status: int,
     assert bytes(board.slots.known[1]) == sha256(plan)
     assert board.try_slot(1) == NO_MODEL
     board.start()
-    assert board.state == (0, 0, False)
+    assert board.state() == (0, 0, False)
     assert board.find(plan) is None
     assert put(board, B) == UPLOADED
 
@@ -362,7 +362,7 @@ def test_flash_that_fails_ends_the_upload(board: BoardFlash, write: int) -> None
     board.cut(write, seed=2)
     assert board.upload(B)[0] == FLASH
     assert board.message(1000, B[1000:1001])[0] == OFFSET
-    assert (board.state, board.area(SLOT_0)) == ((0, 0, False), confirmed)
+    assert (board.state(), board.area(SLOT_0)) == ((0, 0, False), confirmed)
     board.cut(0, seed=0)
     assert put(board, B) == UPLOADED
 
@@ -446,6 +446,6 @@ def test_any_calls_keep_to_the_table(calls: list[tuple[str, int]]) -> None:
             case "start":
                 board.start()
                 table.revert()
-        assert board.state == (table.active, table.confirmed, table.trial)
+        assert board.state() == (table.active, table.confirmed, table.trial)
         assert [board.plan(slot)[1] or None for slot in (0, 1)] == table.slot
         assert not board.fault
