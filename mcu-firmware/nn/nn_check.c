@@ -269,6 +269,8 @@ int nn_check_copy(const struct nn_bounds *bounds, const uint8_t *record, uint64_
     struct touched to = touches(copy.out, copy.shape, copy.stride_out);
     if ((copy.out & NN_IN_CONSTANTS) != 0 || !walk_inside(bounds, copy.from, from) || !walk_inside(bounds, copy.out, to))
         return PLAN_OFFSET;
+    if ((int64_t)*work > to.last - to.first + 1) /* some byte would be written twice: a loop without an end, but for that */
+        return PLAN_SHAPE;
     static const int32_t run[4] = {0, 0, 0, 1};
     uint32_t line[4] = {copy.shape[0], copy.shape[1], copy.shape[2], 2};
     int moves = copy.shape[0] == 1 && copy.shape[1] == 1 && copy.shape[2] == 1 && same_walk(line, copy.stride_from, run)

@@ -1,0 +1,68 @@
+"""Plans as tests want them: compiled from a `.tflite`, rounding as one library or the other, or damaged on purpose."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from edged.compiler.compiled import Source, compile_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edged.classify.runtime import Library
+    from edged.compiler.compiled import Compiled
+
+ROUND_ONCE: Final[dict[Library, frozenset[str]]] = {
+    "tflite-runtime": frozenset(),
+    "litert": frozenset({"FULLY_CONNECTED"}),
+}
+"""By library: the operators whose reference kernel rounds a sum once, where all others round twice."""
+
+
+def compiled(model: bytes, *, name: str = "made.tflite") -> Compiled:
+    """A bare `.tflite`, compiled as `edged compile` does it."""
+    return compile_model(Source(Path(name), model))
+
+
+def plan_of(made: Compiled, library: Library) -> bytes:
+    """Its plan, rounding as that library does."""
+    data = bytearray(made.data)
+    for lowered, at in zip((*made.program.init, *made.program.run), records_at(made.data), strict=True):
+        data[at + 1] = lowered.operator.name in ROUND_ONCE[library]
+    return repaired(data)
+
+
+def section_at(data: bytes, tag: bytes) -> int:
+    """Where a section begins."""
+    (count,) = struct.unpack_from("<H", data, 6)
+    entries = [struct.unpack_from("<4sII", data, 16 + 12 * i) for i in range(count)]
+    (at,) = [entry[1] for entry in entries if entry[0] == tag]
+    return int(at)
+
+
+def records_at(data: bytes) -> Iterator[int]:
+    """Where each record begins, those of the state's beginning first."""
+    network = section_at(data, b"NETW")
+    init, run, at, _ = struct.unpack_from("<HHII", data, network + 44)
+    at += network
+    for _ in range(init + run):
+        yield at
+        (size,) = struct.unpack_from("<H", data, at + 2)
+        at += size
+
+
+def repaired(data: bytes | bytearray) -> bytes:
+    """The same, with the checksum that belongs to it."""
+    made = bytearray(data)
+    struct.pack_into("<I", made, 12, zlib.crc32(made[16:], zlib.crc32(made[:12])))
+    return bytes(made)
+
+
+def poked(data: bytes, at: int, layout: str, *values: Any) -> bytes:
+    """The same with other values at a place, and the checksum repaired."""
+    made = bytearray(data)
+    struct.pack_into(layout, made, at, *values)
+    return repaired(made)
