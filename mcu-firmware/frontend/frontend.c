@@ -13,14 +13,21 @@ void frontend_reset(struct frontend *frontend)
     memset(frontend, 0, sizeof *frontend);
 }
 
-/* One step of the window. Gives all bits of the amplitudes in it, or-ed. */
+/* A pair of samples, weighted. Gives the bits of both amplitudes, or-ed. */
+static inline uint32_t weighted(const int16_t *heard, const uint16_t *window, struct frontend_point *point)
+{
+    int32_t a = heard[0] * window[0] >> FRONTEND_WINDOW_BITS, b = heard[1] * window[1] >> FRONTEND_WINDOW_BITS;
+    *point = (struct frontend_point){(int16_t)a, (int16_t)b};
+    return (uint32_t)(a < 0 ? -a : a) | (uint32_t)(b < 0 ? -b : b);
+}
+
+/* One step of the window, two pairs at a time. */
 static uint32_t windowed(const int16_t *heard, const uint16_t *window, struct frontend_point *points)
 {
     uint32_t seen = 0;
-    for (const int16_t *end = heard + FRONTEND_STEP; heard < end; heard += 2, window += 2, points++) {
-        int32_t a = heard[0] * window[0] >> FRONTEND_WINDOW_BITS, b = heard[1] * window[1] >> FRONTEND_WINDOW_BITS;
-        seen |= (uint32_t)(a < 0 ? -a : a) | (uint32_t)(b < 0 ? -b : b);
-        *points = (struct frontend_point){(int16_t)a, (int16_t)b};
+    for (const int16_t *end = heard + FRONTEND_STEP; heard < end; heard += 4, window += 4, points += 2) {
+        seen |= weighted(heard, window, points);
+        seen |= weighted(heard + 2, window + 2, points + 1);
     }
     return seen;
 }

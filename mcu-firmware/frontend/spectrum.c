@@ -23,7 +23,7 @@ static inline struct complex quarter(struct frontend_point point)
 
 static inline struct complex turned(struct complex a, const int16_t *by)
 {
-    return (struct complex){(HALF + a.r * by[0] - a.i * by[1]) >> 15, (HALF + a.r * by[1] + a.i * by[0]) >> 15};
+    return (struct complex){(HALF - a.i * by[1] + a.r * by[0]) >> 15, (HALF + a.r * by[1] + a.i * by[0]) >> 15};
 }
 
 static inline struct frontend_point wrapped(int32_t r, int32_t i)

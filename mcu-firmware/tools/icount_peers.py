@@ -1,6 +1,6 @@
 """What others need for the same models, to be beaten: constants that were measured once, in the same emulator.
 
-Instructions on mps2-an386 in QEMU 7.2, gcc 12.2 -O2, TensorFlow Lite Micro at 90b983c2, its reference kernels and
+Instructions on mps2-an386 in QEMU 7.2, gcc 12.2, TensorFlow Lite Micro at 90b983c2, its reference kernels and
 those of CMSIS-NN at 99f736a6, registrations for int8 only. Streamed models: the mean of 40 inferences.
 """
 
