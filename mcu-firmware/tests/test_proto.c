@@ -1,0 +1,168 @@
+/* Frames and messages under the sanitizers, in 32 and 64 bits: requests as they are and with harm done to them, in frames as
+ * they are and with harm done to those. Nothing is read or written beyond its memory, and an answer survives its own
+ * framing. The fuzz targets look deeper; this is for every compiler. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proto/framing.h"
+#include "../proto/smp.h"
+#include "eager_service.h"
+
+#define ROUNDS 60000
+#define SHA "0123456789abcdef0123456789abcdef"
+#define BYTES(text) {sizeof(text) - 1, (const uint8_t *)(text)}
+
+struct request {
+    size_t size;
+    const uint8_t *bytes;
+};
+
+/* Header without its length, then the body. */
+static const struct request requests[] = {
+    BYTES("\x08\0\0\0\0\x41\x01\0\xa0"),                                               /* hello */
+    BYTES("\x0a\0\0\0\0\x41\x02\x01\xa2\x65lease\x19\x23\x28\x64" "from\x03"),         /* subscribe */
+    BYTES("\x0b\0\0\0\0\x41\x03\x02\xa0"),                                             /* an event's answer */
+    BYTES("\x0b\0\0\0\0\x41\x03\x02\xbf\x63" "err\xbf\x65group\x18\x41\x62rc\x05\xff\xff"),
+    BYTES("\x08\0\0\0\0\x41\x04\x03\xbf\xff"),                                         /* heartbeat */
+    BYTES("\x08\0\0\0\0\x41\x05\x04"),                                                 /* slots */
+    BYTES("\x0a\0\0\0\0\x41\x06\x05\xa4\x63off\x00\x64" "data\x43" "abc\x63len\x03\x63sha\x58\x20" SHA),
+    BYTES("\x0a\0\0\0\0\x41\x07\x06\xa2\x63sha\x58\x20" SHA "\x62ms\x1a\0\0\x75\x30"), /* try */
+    BYTES("\x0a\0\0\0\0\x41\x08\x07\xa1\x63sha\x58\x20" SHA),                          /* confirm */
+    BYTES("\x0a\0\0\0\0\x41\x09\x08\xa0"),                                             /* revert */
+    BYTES("\x0a\0\0\0\0\x41\x0a\x09\xa1\x62on\xf5"),                                   /* inject */
+    BYTES("\x0a\0\0\0\0\x41\x0b\x09\xa2\x63off\x1b\0\0\0\0\0\0\0\x07\x64" "data\x44\1\0\2\0"),
+    BYTES("\x0a\0\0\0\0\x41\x0c\x0a\xa0"),                                             /* selftest */
+    BYTES("\x02\0\0\0\0\0\x0d\0\xa1\x61" "d\x65" "h\xc3\xb6rt"),                       /* echo, version 1 */
+    BYTES("\x08\0\0\0\0\0\x0e\x02\xa0"),                                               /* tasks */
+    BYTES("\x0a\0\0\0\0\0\x0f\x04\xa1\x68" "datetime\x73" "2026-11-22T18:40:00"),
+    BYTES("\x08\0\0\0\0\0\x10\x04\xa0"),
+    BYTES("\x08\0\0\0\0\0\x11\x07\xa1\x66" "format\x61" "a"),                          /* information */
+    BYTES("\x08\0\0\0\0\x0a\x12\x03\xa1\x66groups\x82\x00\x18\x41"),                   /* details */
+    BYTES("\x08\0\0\0\0\x01\x13\0\xa0"),                                               /* image state */
+};
+
+struct line {
+    struct framing_reader reader;
+    uint8_t *buffer;
+    struct service service;
+    uint32_t messages, answers;
+};
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "test_proto: %s\n", what);
+    exit(1);
+}
+
+static void *memory(size_t size)
+{
+    void *got = malloc(size > 0 ? size : 1);
+
+    if (got == NULL)
+        fail("no memory");
+    return got;
+}
+
+/* Framed and read again, an answer is what it was. */
+static void check_answer(const uint8_t *answer, size_t bytes)
+{
+    uint8_t *buffer = memory(bytes), out[FRAMING_LINE_BYTES];
+    struct framing_reader reader;
+    size_t count, got = 0;
+    int whole = 0;
+
+    framing_start(&reader, buffer, bytes);
+    for (size_t i = 0; (count = framing_line(answer, bytes, i, out)) > 0; i++)
+        for (size_t j = 0; j < count; j++)
+            whole = framing_push(&reader, out[j], &got);
+    if (!whole || got != bytes || memcmp(buffer, answer, bytes) != 0)
+        fail("an answer is not what was framed");
+    free(buffer);
+}
+
+static void receive(struct line *line, size_t bytes, size_t capacity)
+{
+    uint8_t *message = memory(bytes), *out = memory(capacity);
+    size_t answer;
+
+    memcpy(message, line->buffer, bytes);
+    answer = smp_receive(&line->service, message, bytes, out, capacity);
+    if (answer > capacity)
+        fail("an answer is larger than its room");
+    line->messages++;
+    line->answers += answer > 0;
+    if (answer > 0)
+        check_answer(out, answer);
+    free(message);
+    free(out);
+}
+
+static void push(struct line *line, const uint8_t *bytes, size_t size, size_t capacity)
+{
+    for (size_t i = 0; i < size; i++) {
+        size_t got = 0;
+
+        if (framing_push(&line->reader, bytes[i], &got))
+            receive(line, got, capacity);
+    }
+}
+
+/* Change, cut or lengthen; gives the new size. */
+static size_t harm(struct eager *random, uint8_t *bytes, size_t size, size_t room)
+{
+    size_t at = size > 0 ? eager_next(random) % size : 0;
+
+    switch (eager_next(random) % 4) {
+    case 0:
+        bytes[at] = (uint8_t)eager_next(random);
+        return size;
+    case 1:
+        bytes[at] = (uint8_t)(bytes[at] ^ 1u << (eager_next(random) & 7u));
+        return size;
+    case 2:
+        return at;
+    default:
+        if (size + 1 > room)
+            return size;
+        memmove(bytes + at + 1, bytes + at, size - at);
+        bytes[at] = (uint8_t)eager_next(random);
+        return size + 1;
+    }
+}
+
+static void one_round(struct line *line, struct eager *random)
+{
+    const struct request *request = &requests[eager_next(random) % (sizeof requests / sizeof requests[0])];
+    uint8_t message[200], out[FRAMING_LINE_BYTES + 1];
+    size_t size = request->size, count, capacity = eager_next(random) % 8 ? SMP_BUFFER_BYTES : eager_next(random) % 100;
+    int lengthen = eager_next(random) % 8 > 0;
+
+    memcpy(message, request->bytes, size);
+    for (uint32_t times = eager_next(random) % 3; times > 0; times--)
+        size = harm(random, message, size, sizeof message);
+    if (lengthen && size >= SMP_HEADER_BYTES)
+        message[3] = (uint8_t)(size - SMP_HEADER_BYTES);
+    for (size_t i = 0; (count = framing_line(message, size, i, out)) > 0; i++) {
+        if (eager_next(random) % 16 == 0)
+            count = harm(random, out, count, sizeof out);
+        push(line, out, count, capacity);
+    }
+}
+
+int main(void)
+{
+    struct eager random = {.mood = 65}, eager = {.mood = 1};
+    struct line line = {.service = eager_service(&eager)};
+
+    line.buffer = memory(SMP_BUFFER_BYTES);
+    framing_start(&line.reader, line.buffer, SMP_BUFFER_BYTES);
+    for (int i = 0; i < ROUNDS; i++)
+        one_round(&line, &random);
+    free(line.buffer);
+    printf("%u messages, %u answers, %u frames lost\n", (unsigned)line.messages, (unsigned)line.answers,
+           (unsigned)line.reader.bad);
+    if (line.messages < ROUNDS / 2 || line.answers < ROUNDS / 3 || line.reader.bad < ROUNDS / 50)
+        fail("too little was tried");
+    return 0;
+}
