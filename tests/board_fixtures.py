@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from boards import HostBoard, Link
-from gateway import RATE_HZ, at_16_khz
+from gateway import words
 from nabu import NABU_PATH
-from speech import RATE_HZ as SPEECH_HZ
-from speech import say
 
 from edged.compiler.compiled import compile_model, read_source
 
@@ -21,15 +18,6 @@ if TYPE_CHECKING:
     from edged.records import Pcm
 
 WAKE_EN = Path(__file__).parent.parent / "models/wake-en/wake-en.edged"
-PAUSE = np.zeros(RATE_HZ, np.int16)
-
-
-def words(folder: Path, *said: tuple[str, str]) -> Pcm:
-    """Phrases by (words, voice), 16 kHz, with a second's pause before, between and after them."""
-    parts = [PAUSE]
-    for text, voice in said:
-        parts += [at_16_khz(say(text, voice=voice, folder=folder), rate_hz=SPEECH_HZ), PAUSE]
-    return np.concatenate(parts)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from speech import RATE_HZ as SPEECH_HZ
+from speech import say
 
 from edged.audio.resample import Converter
 from edged.classify.model import open_model
@@ -14,6 +16,8 @@ from edged.lane import Lane
 from edged.records import Chunk
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from edged.classify.bundle import Bundle
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from edged.records import Decision, Pcm, Scores
 
 RATE_HZ = 16_000
+PAUSE = np.zeros(RATE_HZ, np.int16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +65,11 @@ def at_16_khz(samples: Pcm, *, rate_hz: int) -> Pcm:
     """A mono recording in the boards' rate."""
     converter = Converter(rate_hz, 1, RATE_HZ)
     return np.concatenate([converter.push(samples.reshape(-1, 1)), converter.flush()])
+
+
+def words(folder: Path, *said: tuple[str, str]) -> Pcm:
+    """Phrases by (words, voice), 16 kHz, with a second's pause before, between and after them."""
+    parts = [PAUSE]
+    for text, voice in said:
+        parts += [at_16_khz(say(text, voice=voice, folder=folder), rate_hz=SPEECH_HZ), PAUSE]
+    return np.concatenate(parts)

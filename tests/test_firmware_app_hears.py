@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from board_fixtures import PAUSE, words
 from boards import HostBoard, Link
-from gateway import RATE_HZ, heard
+from gateway import PAUSE, RATE_HZ, heard, words
 from nabu import nabu
 from speech import write_wav
 
@@ -125,6 +124,9 @@ def test_injection_ends_with_the_sound(tmp_path: Path, plan: bytes) -> None:
     with HostBoard(tmp_path, ("--silence", "--speed", str(SPEED))) as board, board.open() as link:
         link.install(plan)
         link.ask(group.injection(on=True))
+        for offset in range(3):
+            link.listen(6 / SPEED)
+            link.ask(group.inject(bytes(2), offset=offset))
         link.listen(11 / SPEED)
         assert link.heartbeat().state == "listening"
         assert link.refusal(group.inject(bytes(2), offset=0)).rc == Error.INVALID

@@ -144,7 +144,7 @@ def cut(plan: bytes) -> bytes:
     [
         (other_version, "version"),
         (flipped, "checksum"),
-        (cut, "checksum"),
+        (cut, "it is cut short"),
         (lambda plan: bytes(len(plan)), "no plan"),
     ],
     ids=["version", "flipped", "cut", "zeros"],
