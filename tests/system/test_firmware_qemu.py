@@ -64,8 +64,8 @@ def plan_of(bundle: Bundle) -> bytes:
 
 def words(shared: Path, *said: str) -> Pcm:
     """TensorFlow's test words, one second each, and a second of silence after each."""
-    clips = [next(iter(FileSource(shared / f"models/wav/{word}_1000ms.wav").chunks())).samples[:, 0] for word in said]
-    return np.concatenate([part for clip in clips for part in (clip, SILENCE)])
+    files = [FileSource(shared / f"models/wav/{word}_1000ms.wav") for word in said]
+    return np.concatenate([part for file in files for part in (*(c.samples[:, 0] for c in file.chunks()), SILENCE)])
 
 
 def typed(board: QemuBoard, *told: str) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from boards import SECONDS
+from boards import INJECT_SAMPLES, SECONDS
 from gateway import RATE_HZ, heard
 from qemu import QemuBoard
 
 from edged.audio.sources import FileSource
 from edged.classify.bundle import default_model, open_bundle
 from edged.compiler.compiled import Source, compile_model
+from edged.mcu import group
+from edged.mcu.group import Injected
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from boards import Link
+
     from edged.classify.bundle import Bundle
     from edged.mcu.group import Event
     from edged.records import Decision, Pcm
@@ -50,22 +55,32 @@ def named(model: str, shared: Path) -> Bundle:
     return default_model() if model == "wake-en" else open_bundle(shared / "models" / f"mww_v2_{model}.json")
 
 
+def listened(link: Link, sound: Pcm) -> list[Injected]:
+    """Have it heard, renewing the subscription meanwhile, as the gateway does."""
+    link.ask(group.injection(on=True))
+    answers = []
+    for number, at in enumerate(range(0, len(sound), INJECT_SAMPLES)):
+        if number % 500 == 0:
+            link.subscribe()
+        message = group.inject(sound[at : at + INJECT_SAMPLES].tobytes(), offset=at)
+        answers.append(group.read(Injected, link.ask(message).body))
+    link.ask(group.injection(on=False))
+    return answers
+
+
 def alike(event: Event, decision: Decision) -> bool:
     return (event.label, event.began, event.at) == (decision.label, decision.began, decision.at)
 
 
 @pytest.mark.parametrize(("model", "least"), [("okay_nabu", 0), ("wake-en", 10)])
-def test_five_minutes_are_heard_alike(
-    model: str, least: int, shared: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_five_minutes_are_heard_alike(model: str, least: int, shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle, sound = named(model, shared), speech(shared)
     assert len(sound) == MINUTES * 60 * RATE_HZ
     expected = heard(bundle, sound)
     with QemuBoard(datagrams=True) as board, board.open() as link:
         link.install(compile_model(Source(bundle.path, bundle.model, bundle)).data)
-        link.subscribe()
         began = time.monotonic()
-        answers = link.inject(sound.tobytes())
+        answers = listened(link, sound)
         took_s = time.monotonic() - began
         link.wait(lambda: len(link.events) >= len(expected.decisions), seconds=SECONDS)
         heartbeat = link.heartbeat()
