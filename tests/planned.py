@@ -37,10 +37,19 @@ def plan_of(made: Compiled, library: Library) -> bytes:
 
 def section_at(data: bytes, tag: bytes) -> int:
     """Where a section begins."""
+    return _entry(data, tag)[0]
+
+
+def section_bytes(data: bytes, tag: bytes) -> int:
+    """How long it is."""
+    return _entry(data, tag)[1]
+
+
+def _entry(data: bytes, tag: bytes) -> tuple[int, int]:
     (count,) = struct.unpack_from("<H", data, 6)
     entries = [struct.unpack_from("<4sII", data, 16 + 12 * i) for i in range(count)]
-    (at,) = [entry[1] for entry in entries if entry[0] == tag]
-    return int(at)
+    ((at, size),) = [entry[1:] for entry in entries if entry[0] == tag]
+    return int(at), int(size)
 
 
 def records_at(data: bytes) -> Iterator[int]:
