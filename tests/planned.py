@@ -1,11 +1,11 @@
-"""Plans as tests want them: compiled from a `.tflite`, rounding as one library or the other, or damaged on purpose."""
+"""Plans as tests want them: compiled from a `.tflite`, or damaged on purpose, their checksum repaired."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from edged.compiler.compiled import Source, compile_model
 
@@ -13,26 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edged.classify.runtime import Library
-    from edged.compiler.compiled import Compiled
-
-ROUND_ONCE: Final[dict[Library, frozenset[str]]] = {
-    "tflite-runtime": frozenset(),
-    "litert": frozenset({"FULLY_CONNECTED"}),
-}
-"""By library: the operators whose reference kernel rounds a sum once, where all others round twice."""
 
 
-def compiled(model: bytes, *, name: str = "made.tflite") -> Compiled:
-    """A bare `.tflite`, compiled as `edged compile` does it."""
-    return compile_model(Source(Path(name), model))
-
-
-def plan_of(made: Compiled, library: Library) -> bytes:
-    """Its plan, rounding as that library does."""
-    data = bytearray(made.data)
-    for lowered, at in zip((*made.program.init, *made.program.run), records_at(made.data), strict=True):
-        data[at + 1] = lowered.operator.name in ROUND_ONCE[library]
-    return repaired(data)
+def compiled(model: bytes, library: Library | None = None) -> bytes:
+    """The plan that `edged compile` makes of a bare `.tflite`, to equal a library; None for the one it chooses."""
+    return compile_model(Source(Path("made.tflite"), model), library=library).data
 
 
 def section_at(data: bytes, tag: bytes) -> int:

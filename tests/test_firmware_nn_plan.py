@@ -24,7 +24,7 @@ TRUNCATED, MAGIC, VERSION, CHECKSUM, SECTION, OFFSET, OPERATOR, SHAPE, ARENA, AL
 @cache
 def plan(operator: str, kind: int = 0) -> bytes:
     """The smallest of a few plans of an operator, of those that have a record of that kind."""
-    made = (compiled(KINDS[operator](np.random.default_rng([0, trial]))).data for trial in range(7))
+    made = (compiled(KINDS[operator](np.random.default_rng([0, trial]))) for trial in range(7))
     return min((data for data in made if kind == 0 or any(data[at] == kind for at in records_at(data))), key=len)
 
 
@@ -179,7 +179,7 @@ def test_an_output_over_its_input() -> None:
 def test_the_padding_must_be_there_where_it_is_read() -> None:
     found = set()
     for trial in range(12):
-        data = compiled(KINDS["CONV_2D"](np.random.default_rng([2, trial]))).data
+        data = compiled(KINDS["CONV_2D"](np.random.default_rng([2, trial])))
         (record,) = records_at(data)
         top, left = struct.unpack_from("<2h", data, record + 36)
         found.add(status(poked(data, record + 56, "<I", 0x7FFF_FFFF)))
@@ -304,7 +304,7 @@ def test_what_is_refused_leaves_the_arena_alone() -> None:
 def test_a_reset_forgets_everything() -> None:
     remembered = 0
     for trial in range(4):
-        engine = Engine(compiled(KINDS["READ_VARIABLE"](np.random.default_rng([3, trial]))).data)
+        engine = Engine(compiled(KINDS["READ_VARIABLE"](np.random.default_rng([3, trial]))))
         inputs = [bytes([value]) * engine.input_bytes for value in (3, 200, 7, 99)]
         first = engine.run_all(inputs)
         remembered += engine.run_all(inputs) != first

@@ -26,7 +26,7 @@ def main(folder: Path) -> int:
     for target in ("fuzz_nn_open", "fuzz_nn_run"):
         (folder / target).mkdir(parents=True, exist_ok=True)
     for operator, make in KINDS.items():
-        made = [compiled(make(np.random.default_rng([7, trial]))).data for trial in range(TRIALS)]
+        made = [compiled(make(np.random.default_rng([7, trial]))) for trial in range(TRIALS)]
         for number, data in enumerate(sorted(made, key=len)[: TRIALS // 2]):
             name = f"{operator}-{number}"
             at = section_at(data, b"NETW")
