@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import struct
+import zlib
 from typing import TYPE_CHECKING, Final
 
 from firmware import library
@@ -40,6 +42,7 @@ class _Flash(ctypes.Structure):
         ("faults", ctypes.c_uint64),
         ("fault", ctypes.c_char_p),
         ("off", ctypes.c_int),
+        ("deaf", ctypes.c_int),
         ("cut", ctypes.c_void_p),
     )
 
@@ -101,6 +104,12 @@ class _Upload(ctypes.Structure):
 
 class _Plan(ctypes.Structure):
     _fields_ = (("bytes", ctypes.c_void_p), ("size", ctypes.c_uint32))
+
+
+def record(sequence: int, settings: Settings, *, layout: bytes = b"edged settings 1\0") -> bytes:
+    """A record of the settings' log, as store.c writes it."""
+    told = struct.pack("<I", sequence) + bytes(settings)
+    return told + struct.pack("<I", zlib.crc32(layout + told))
 
 
 @functools.cache

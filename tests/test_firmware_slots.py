@@ -18,17 +18,21 @@ from board_flash import (
     INVALID,
     MAGIC,
     NO_MODEL,
+    NONE,
     OFFSET,
     OK,
     PLAN,
     PLAN_ARENA,
     SECTION,
+    SETTINGS_A,
     SLOT_0,
     SLOT_1,
     TOO_LARGE,
     TRUNCATED,
     VERSION,
     BoardFlash,
+    Settings,
+    record,
     sha256,
 )
 from hypothesis import given
@@ -207,6 +211,14 @@ def test_settings_of_noise_leave_the_models_to_be_found(board: BoardFlash) -> No
     assert (board.try_slot(0), board.confirm()) == (OK, OK)
 
 
+def test_a_confirmed_slot_that_there_is_not() -> None:
+    board = BoardFlash()
+    board.lay(SETTINGS_A, record(1, Settings(1, 7, 9)))
+    board.start()
+    assert board.state() == (None, None, False)
+    assert board.slots.interrupted == NONE
+
+
 # ---- uploads ----
 
 
@@ -248,6 +260,25 @@ def test_another_one_begins_anew(board: BoardFlash) -> None:
     board.upload(B, upto=2000)
     assert put(board, C) == UPLOADED
     assert (board.find(B), board.find(C)) == (None, 1)
+
+
+def test_what_is_being_overwritten_is_no_model(board: BoardFlash) -> None:
+    assert put(board, B) == UPLOADED
+    board.upload(C, upto=100)
+    assert board.find(B) is None
+    assert board.plan(1) == (MAGIC, b"")
+    assert board.try_slot(1) == NO_MODEL
+
+
+def test_what_fills_no_piece_is_filled_up(board: BoardFlash) -> None:
+    board.upload(b"abcde" * 201)
+    assert board.area(SLOT_1)[:1008] == b"abcde" * 201 + b"\xff" * 3
+
+
+def test_flash_that_keeps_nothing_is_noticed(board: BoardFlash) -> None:
+    board.flash.deaf = 1
+    assert board.upload(B)[0] == HASH
+    assert board.state() == (0, 0, False)
 
 
 def test_the_same_hash_with_another_length_is_another_one(board: BoardFlash) -> None:

@@ -7,7 +7,7 @@ import random
 import subprocess
 
 import pytest
-from board_flash import NONE, SETTINGS_A, SETTINGS_B, BoardFlash, Settings
+from board_flash import NONE, SETTINGS_A, SETTINGS_B, BoardFlash, Settings, record
 from firmware import FIRMWARE, make
 
 RECORD = 48
@@ -89,6 +89,27 @@ def test_no_settings_areas_are_an_error() -> None:
     board = BoardFlash(settings=(32, 32))
     assert board.boot() == -1
     assert board.store.settings.boot == 1
+
+
+def test_a_record_of_another_layout_does_not_count() -> None:
+    board = BoardFlash()
+    board.lay(
+        SETTINGS_A,
+        record(1, settings(1)) + record(2, settings(2), layout=b"edged settings 0\0") + record(3, settings(3)),
+    )
+    assert found(board) == bytes(settings(3))
+    board.lay(SETTINGS_B, record(2**32 - 1, settings(4), layout=b""))
+    assert found(board) == bytes(settings(3))
+    board.lay(SETTINGS_B, record(4, settings(5)))
+    assert found(board) == bytes(settings(5))
+
+
+def test_flash_that_keeps_nothing_is_noticed() -> None:
+    board = BoardFlash()
+    assert board.write(settings(1)) == 0
+    board.flash.deaf = 1
+    assert board.write(settings(2)) == -1
+    assert bytes(board.store.settings) == bytes(settings(1))
 
 
 def test_what_could_not_be_written_is_not_so() -> None:

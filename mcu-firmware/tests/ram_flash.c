@@ -148,6 +148,8 @@ int hal_flash_program(enum hal_area area, uint32_t offset, const void *from, uin
     const uint8_t *bytes = from;
     if (ram_flash.off)
         return -1;
+    if (ram_flash.deaf)
+        return 0;
     if (offset % ram_flash.program_bytes || size % ram_flash.program_bytes)
         return fault("programmed what is no whole piece");
     if (size > ram_flash.area_bytes[area] || offset > ram_flash.area_bytes[area] - size)

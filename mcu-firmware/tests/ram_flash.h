@@ -31,6 +31,7 @@ struct ram_flash {
     uint64_t faults;
     const char *fault;
     int off;
+    int deaf; /* 1: what is programmed is taken for good and never comes to lie there, as with QEMU's STM32 */
     jmp_buf *cut;
 };
 
