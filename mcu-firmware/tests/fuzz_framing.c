@@ -2,13 +2,15 @@
  * fit into it; each goes through smp_receive, and what that answers, once framed, is read back as it was.
  *
  * The first byte chooses the buffer's size and what the service answers. What follows is a script, since no fuzzer guesses a
- * CRC: a byte n below 128 sends the next n bytes as they are, one of 128 + n frames the next n bytes as a message. */
+ * CRC: a byte n below 128 sends the next n bytes as they are. One of 128 + n frames a known request, which the next byte
+ * chooses, with n bytes of edits to it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../proto/framing.h"
 #include "../proto/smp.h"
 #include "eager_service.h"
+#include "proto_requests.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,10 +58,10 @@ static void send(struct line *to, const uint8_t *bytes, size_t size)
     }
 }
 
-static void send_framed(struct line *to, const uint8_t *message, size_t bytes)
+static void send_framed(struct line *to, const uint8_t *script, size_t size)
 {
-    uint8_t line[FRAMING_LINE_BYTES];
-    size_t count;
+    uint8_t message[PROTO_REQUEST_BYTES], line[FRAMING_LINE_BYTES];
+    size_t bytes = size > 0 ? proto_edited(script[0], script + 1, size - 1, message) : 0, count;
 
     for (size_t i = 0; (count = framing_line(message, bytes, i, line)) > 0; i++)
         send(to, line, count);

@@ -1,14 +1,15 @@
 /* The invariant: whatever bytes are a message, smp_receive reads none beyond them, writes none beyond the capacity of the
  * response, and says nothing, or a message that answers that very request.
  *
- * The first two bytes choose what the service answers and how much room the response has. The second one's lowest bit says
- * whether the header's length and group are mended to what leads further in. */
+ * The first two bytes choose what the service answers, and how much room the response has. The third one chooses a known
+ * request, to which what follows are edits; beyond those requests it chooses none, and what follows is the message. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../proto/body.h"
 #include "../proto/smp.h"
 #include "eager_service.h"
+#include "proto_requests.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,36 +37,23 @@ static uint8_t *exactly(const uint8_t *from, size_t size)
     return memory;
 }
 
-/* Otherwise few inputs would get past the header. */
-static void mend(uint8_t *message, size_t size)
-{
-    static const uint8_t groups[] = {0, 1, 10, SERVICE_GROUP, SERVICE_GROUP, SERVICE_GROUP, SERVICE_GROUP, SERVICE_GROUP};
-
-    if (size < SMP_HEADER_BYTES)
-        return;
-    message[2] = (uint8_t)((size - SMP_HEADER_BYTES) >> 8);
-    message[3] = (uint8_t)(size - SMP_HEADER_BYTES);
-    message[4] = 0;
-    message[5] = groups[message[5] % sizeof groups];
-    message[7] %= 12;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct eager eager = {0};
     struct service service = eager_service(&eager);
     size_t capacity, bytes;
-    uint8_t *message, *out;
+    uint8_t *message, *out, edited[PROTO_REQUEST_BYTES];
 
-    if (size < 2)
+    if (size < 3)
         return 0;
     eager.mood = data[0];
     capacity = data[1] < 200 ? SMP_BUFFER_BYTES : data[1] - 200u;
-    message = exactly(data + 2, size - 2);
-    if (data[1] & 1u)
-        mend(message, size - 2);
+    size -= 3;
+    if (data[2] < PROTO_REQUESTS)
+        size = proto_edited(data[2], data + 3, size, edited);
+    message = exactly(data[2] < PROTO_REQUESTS ? edited : data + 3, size);
     out = exactly(NULL, capacity);
-    bytes = smp_receive(&service, message, size - 2, out, capacity);
+    bytes = smp_receive(&service, message, size, out, capacity);
     if (bytes > capacity)
         abort();
     if (bytes > 0)

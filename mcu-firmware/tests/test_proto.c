@@ -8,40 +8,9 @@
 #include "../proto/framing.h"
 #include "../proto/smp.h"
 #include "eager_service.h"
+#include "proto_requests.h"
 
 #define ROUNDS 60000
-#define SHA "0123456789abcdef0123456789abcdef"
-#define BYTES(text) {sizeof(text) - 1, (const uint8_t *)(text)}
-
-struct request {
-    size_t size;
-    const uint8_t *bytes;
-};
-
-/* Header without its length, then the body. */
-static const struct request requests[] = {
-    BYTES("\x08\0\0\0\0\x41\x01\0\xa0"),                                               /* hello */
-    BYTES("\x0a\0\0\0\0\x41\x02\x01\xa2\x65lease\x19\x23\x28\x64" "from\x03"),         /* subscribe */
-    BYTES("\x0b\0\0\0\0\x41\x03\x02\xa0"),                                             /* an event's answer */
-    BYTES("\x0b\0\0\0\0\x41\x03\x02\xbf\x63" "err\xbf\x65group\x18\x41\x62rc\x05\xff\xff"),
-    BYTES("\x08\0\0\0\0\x41\x04\x03\xbf\xff"),                                         /* heartbeat */
-    BYTES("\x08\0\0\0\0\x41\x05\x04"),                                                 /* slots */
-    BYTES("\x0a\0\0\0\0\x41\x06\x05\xa4\x63off\x00\x64" "data\x43" "abc\x63len\x03\x63sha\x58\x20" SHA),
-    BYTES("\x0a\0\0\0\0\x41\x07\x06\xa2\x63sha\x58\x20" SHA "\x62ms\x1a\0\0\x75\x30"), /* try */
-    BYTES("\x0a\0\0\0\0\x41\x08\x07\xa1\x63sha\x58\x20" SHA),                          /* confirm */
-    BYTES("\x0a\0\0\0\0\x41\x09\x08\xa0"),                                             /* revert */
-    BYTES("\x0a\0\0\0\0\x41\x0a\x09\xa1\x62on\xf5"),                                   /* inject */
-    BYTES("\x0a\0\0\0\0\x41\x0b\x09\xa2\x63off\x1b\0\0\0\0\0\0\0\x07\x64" "data\x44\1\0\2\0"),
-    BYTES("\x0a\0\0\0\0\x41\x0c\x0a\xa0"),                                             /* selftest */
-    BYTES("\x02\0\0\0\0\0\x0d\0\xa1\x61" "d\x65" "h\xc3\xb6rt"),                       /* echo, version 1 */
-    BYTES("\x08\0\0\0\0\0\x0e\x02\xa0"),                                               /* tasks */
-    BYTES("\x0a\0\0\0\0\0\x0f\x04\xa1\x68" "datetime\x73" "2026-11-22T18:40:00"),
-    BYTES("\x08\0\0\0\0\0\x10\x04\xa0"),
-    BYTES("\x08\0\0\0\0\0\x11\x07\xa1\x66" "format\x61" "a"),                          /* information */
-    BYTES("\x08\0\0\0\0\x0a\x12\x03\xa1\x66groups\x82\x00\x18\x41"),                   /* details */
-    BYTES("\x08\0\0\0\0\x01\x13\0\xa0"),                                               /* image state */
-};
-
 struct line {
     struct framing_reader reader;
     uint8_t *buffer;
@@ -133,16 +102,15 @@ static size_t harm(struct eager *random, uint8_t *bytes, size_t size, size_t roo
 
 static void one_round(struct line *line, struct eager *random)
 {
-    const struct request *request = &requests[eager_next(random) % (sizeof requests / sizeof requests[0])];
-    uint8_t message[200], out[FRAMING_LINE_BYTES + 1];
-    size_t size = request->size, count, capacity = eager_next(random) % 8 ? SMP_BUFFER_BYTES : eager_next(random) % 100;
-    int lengthen = eager_next(random) % 8 > 0;
+    uint8_t message[PROTO_REQUEST_BYTES], edits[4], out[FRAMING_LINE_BYTES + 1];
+    size_t capacity = eager_next(random) % 8 ? SMP_BUFFER_BYTES : eager_next(random) % 100;
+    size_t which = eager_next(random), size, count;
 
-    memcpy(message, request->bytes, size);
-    for (uint32_t times = eager_next(random) % 3; times > 0; times--)
+    for (size_t i = 0; i < sizeof edits; i++)
+        edits[i] = (uint8_t)eager_next(random);
+    size = proto_edited(which, edits, eager_next(random) % (sizeof edits + 1), message);
+    if (eager_next(random) % 4 == 0)
         size = harm(random, message, size, sizeof message);
-    if (lengthen && size >= SMP_HEADER_BYTES)
-        message[3] = (uint8_t)(size - SMP_HEADER_BYTES);
     for (size_t i = 0; (count = framing_line(message, size, i, out)) > 0; i++) {
         if (eager_next(random) % 16 == 0)
             count = harm(random, out, count, sizeof out);
