@@ -16,6 +16,10 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BOARDS = Path(__file__).parents[1] / "boards.toml"
 SETTINGS_BYTES = {"stm32f405": 2 * 16384}
@@ -26,8 +30,8 @@ IN_RAM = ("data", "bss", "noinit", "stack")
 KINDS = ("text", "rodata", "data", "bss", "noinit", "stack")
 BEGINS = "Linker script and memory map"
 OUTPUT = re.compile(r"^(\.[\w.]+)")
-INPUT = re.compile(r"^ (\.\S+|COMMON|\*fill\*)(?:\s+0x[0-9a-f]+\s+0x([0-9a-f]+)(?:\s+(\S.*))?)?\s*$")
-REST = re.compile(r"^ {2,}0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S.*)$")
+INPUT = re.compile(r"^ (\.\S+|COMMON|\*fill\*)(?:\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?)?\s*$")
+REST = re.compile(r"^ {2,}0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 REGION = re.compile(r"^(\w+) +0x([0-9a-f]+) +0x([0-9a-f]+) +[rwx]+$")
 
 Sizes = Counter[tuple[str, str]]
@@ -73,25 +77,42 @@ def kind_of(output: str, section: str) -> str | None:
     return None
 
 
-def sizes(linked: list[str]) -> Sizes:
-    """Read them from a map. A long name stands on a line of its own, and its figures on the next."""
-    found: Sizes = Counter()
+def pieces(linked: list[str]) -> Iterator[tuple[str, str, int, int, str]]:
+    """The map's input sections: output section, name, address, bytes, file.
+
+    A long name stands on a line of its own, and its figures on the next.
+    """
     output = section = ""
     for line in linked[linked.index(BEGINS) :]:
         if (match := OUTPUT.match(line)) is not None:
-            output = match[1]
+            output, section = match[1], ""
             continue
         if (match := INPUT.match(line)) is not None:
-            section, size, file = match[1], match[2], match[3]
+            section, figures = match[1], match.groups()[1:]
         elif section and (match := REST.match(line)) is not None:
-            size, file = match[1], match[2]
+            figures = match.groups()
         else:
             continue
-        kind = kind_of(output, section)
-        if size is not None:
-            if kind is not None:
-                found[part_of(output, section, file or ""), kind] += int(size, 16)
+        if figures[0] is not None:
+            yield output, section, int(figures[0], 16), int(figures[1], 16), figures[2] or ""
             section = ""
+
+
+def sizes(linked: list[str]) -> Sizes:
+    """Bytes by part and kind.
+
+    Of strings that were merged with others' the map tells the size all the same: the address of what comes next says how
+    much of it is there.
+    """
+    found: Sizes = Counter()
+    last, end = ("", "", ""), 0
+    for output, section, at, size, file in pieces(linked):
+        if (kind := kind_of(output, section)) is None or size == 0:
+            continue
+        if output == last[0] and at < end:
+            found[last[1:]] -= end - at
+        last, end = (output, part_of(output, section, file), kind), at + size
+        found[last[1:]] += size
     return found
 
 
