@@ -101,8 +101,8 @@ def pieces(linked: list[str]) -> Iterator[tuple[str, str, int, int, str]]:
 def sizes(linked: list[str]) -> Sizes:
     """Bytes by part and kind.
 
-    Of strings that were merged with others' the map tells the size all the same: the address of what comes next says how
-    much of it is there.
+    Of strings that were merged with others' the map tells the size all the same: the address of what comes next says
+    how much of it is there.
     """
     found: Sizes = Counter()
     last, end = ("", "", ""), 0
