@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from boards import HostBoard, Link
 from gateway import PAUSE, RATE_HZ, heard, words
-from nabu import nabu
+from nabu import NABU_PATH, nabu
 from speech import write_wav
 
-from edged.classify.bundle import default_model
+from edged.classify.bundle import default_model, open_bundle
+from edged.compiler.compiled import Source, compile_model
 from edged.mcu import group
 from edged.mcu.group import Error, Kind
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("board_fixtures",)
 NABU = "okay_nabu"
-SPEED = 20
+SPEED = 8
+FAST = ("--speed", str(SPEED), "--watchdog-ms", "0")
+"""A busy machine must not be a board that hangs."""
 
 
 @pytest.mark.parametrize("model", ["okay_nabu", "wake-en"])
@@ -49,6 +52,27 @@ def test_hears_what_the_gateway_hears(model: str, board: HostBoard, request: pyt
     assert len(link.events) >= 2
 
 
+def test_a_sound_has_a_start_updates_and_an_end(board: HostBoard, sound: Pcm) -> None:
+    """As the gateway has them; and what is on when the stream breaks ends with it."""
+    bundle = open_bundle(NABU_PATH, policy={"kind": "sound", "threshold": 0.5, "update_s": 0.05, "min_s": 0.0})
+    cut = sound[: 2 * RATE_HZ + RATE_HZ // 8]
+    expected = heard(bundle, sound).decisions
+    broken = [decision for decision in expected if decision.at <= len(cut)]
+    with board.open() as link:
+        link.install(compile_model(Source(NABU_PATH, bundle.model, bundle)).data)
+        link.inject(sound.tobytes())
+        link.inject(cut.tobytes())
+        link.subscribe()
+        link.wait(lambda: link.heartbeat().first == link.hello().next)
+    found = [(event.kind.name.lower(), event.began, event.at, event.peak >= event.mean) for event in link.events]
+    kinds = [decision.kind for decision in expected]
+    assert kinds == ["start", *["update"] * (len(kinds) - 2), "end"]
+    assert len(kinds) > 3
+    assert [decision.kind for decision in broken][-1] != "end"
+    end = ("end", expected[0].began, len(cut), True)
+    assert found == [(each.kind, each.began, each.at, True) for each in (*expected, *broken)] + [end]
+
+
 def test_how_sound_is_cut_does_not_show(link: Link, sound: Pcm) -> None:
     whole = link.inject(sound.tobytes())
     cut = link.inject(sound.tobytes(), piece=37)
@@ -56,32 +80,32 @@ def test_how_sound_is_cut_does_not_show(link: Link, sound: Pcm) -> None:
 
 
 def test_hears_through_its_microphone(tmp_path: Path, plan: bytes, sound: Pcm) -> None:
-    """In real time, though a fast one: the sample index is that of the board's clock, so only the word is compared."""
+    """The word, until it is heard. The index is that of the board's clock, so only the word is compared."""
     folder = tmp_path / "board"
     folder.mkdir()
-    wav = write_wav(tmp_path / "nabu.wav", np.concatenate([PAUSE.repeat(3), sound]), rate_hz=RATE_HZ)
+    wav = write_wav(tmp_path / "nabu.wav", np.tile(sound, 20), rate_hz=RATE_HZ)
     with HostBoard(folder, ("--wav", str(wav), "--speed", "4")) as board, board.open() as link:
         link.install(plan)
         link.subscribe()
         link.wait(lambda: bool(link.events))
         heartbeat = link.heartbeat()
-    (event,) = link.events
+    event = link.events[0]
     assert event.label == NABU
     assert event.at <= heartbeat.heard + heartbeat.missed
     assert abs(event.at / 16 - event.at_ms) < 2000
-    assert heartbeat.runs > 100
+    assert heartbeat.runs > 20
 
 
 def test_a_gap_breaks_the_stream_and_not_the_clock(tmp_path: Path, plan: bytes) -> None:
     with HostBoard(tmp_path, ("--silence", "--erase-ms", "700")) as board, board.open() as link:
         link.install(plan)
         before = link.heartbeat()
-        assert before.missed > 0
         link.listen(0.5)
         after = link.heartbeat()
-    assert after.missed == before.missed
-    assert 0.2 < (after.heard - before.heard) / RATE_HZ < 3
-    assert abs((after.heard + after.missed) / 16 - after.up_ms) < 1000
+    assert before.missed > 0
+    for heartbeat in (before, after):
+        assert abs((heartbeat.heard + heartbeat.missed) / 16 - heartbeat.up_ms) < 1000
+    assert after.heard > before.heard
 
 
 # ---- injection ----
@@ -103,25 +127,27 @@ def test_injection_goes_on_only_where_it_was(link: Link, sound: Pcm) -> None:
 def test_the_microphone_is_off_meanwhile(tmp_path: Path, plan: bytes, sound: Pcm) -> None:
     folder = tmp_path / "board"
     folder.mkdir()
-    wav = write_wav(tmp_path / "nabu.wav", sound, rate_hz=RATE_HZ)
-    with HostBoard(folder, ("--wav", str(wav), "--speed", "4")) as board, board.open() as link:
+    wav = write_wav(tmp_path / "nabu.wav", np.concatenate([np.tile(PAUSE, 24), sound]), rate_hz=RATE_HZ)
+    with HostBoard(folder, ("--wav", str(wav), *FAST)) as board, board.open() as link:
         link.install(plan)
         link.ask(group.injection(on=True))
-        assert link.heartbeat().state == "injected"
-        link.listen(1)
+        began = link.heartbeat()
+        assert began.up_ms < 24_000
+        assert began.state == "injected"
+        offset = 0
+        while (injected := link.heartbeat()).up_ms < (24 + 4) * 1000:
+            link.ask(group.inject(bytes(2), offset=offset))
+            offset += 1
+            link.listen(0.05)
         link.ask(group.injection(on=False))
-        heartbeat = link.heartbeat()
-        link.subscribe()
-        link.listen(0.2)
-    assert link.events == []
-    assert heartbeat.state == "listening"
-    assert heartbeat.missed == 0
-    assert heartbeat.heard < 3 * RATE_HZ  # of more than four seconds
+        assert link.hello().next == 1
+        assert link.heartbeat().state == "listening"
+    assert injected.heard - began.heard < 2 * RATE_HZ  # of more than four seconds
 
 
 def test_injection_ends_with_the_sound(tmp_path: Path, plan: bytes) -> None:
     """Whoever injected may have died: 10 s without sound, and the microphone is on again."""
-    with HostBoard(tmp_path, ("--silence", "--speed", str(SPEED))) as board, board.open() as link:
+    with HostBoard(tmp_path, ("--silence", *FAST)) as board, board.open() as link:
         link.install(plan)
         link.ask(group.injection(on=True))
         for offset in range(3):

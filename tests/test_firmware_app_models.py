@@ -6,8 +6,11 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from boards import HostBoard, Link, RefusedError
+from gateway import RATE_HZ
+from speech import write_wav
 
 from edged.mcu import group
 from edged.mcu.group import Error
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("board_fixtures",)
 NABU = "okay_nabu"
-SPEED = 20
-"""For what waits: a trial."""
+FAST = ("--speed", "20", "--watchdog-ms", "0")
+"""For what waits: a trial. A busy machine must not be a board that hangs."""
 
 
 def sealed(plan: bytearray) -> bytes:
@@ -63,8 +66,25 @@ def test_a_model_is_tried_and_confirmed(link: Link, plan: bytes, other_plan: byt
     link.wait(lambda: bool(link.events))
 
 
+def test_listens_between_erases(tmp_path: Path, plan: bytes, other_plan: bytes, sound: Pcm) -> None:
+    """While the next model comes over a slow link, the word is said again and again, and heard."""
+    folder = tmp_path / "board"
+    folder.mkdir()
+    wav = write_wav(tmp_path / "nabu.wav", np.tile(sound, 30), rate_hz=RATE_HZ)
+    options = ("--wav", str(wav), "--speed", "4", "--baud", "76800", "--erase-unit", "32768", "--erase-ms", "300")
+    with HostBoard(folder, options) as board, board.open() as link:
+        link.install(plan)
+        before = link.heartbeat()
+        link.upload(other_plan)
+        after = link.heartbeat()
+        link.subscribe()
+        link.wait(lambda: link.heartbeat().first == link.hello().next)
+    assert after.missed > before.missed
+    assert {event.label for event in link.events if before.up_ms < event.at_ms < after.up_ms} == {NABU}
+
+
 def test_a_trial_that_nobody_confirms_is_over(tmp_path: Path, plan: bytes, other_plan: bytes) -> None:
-    with HostBoard(tmp_path, ("--speed", str(SPEED))) as board, board.open() as link:
+    with HostBoard(tmp_path, FAST) as board, board.open() as link:
         link.install(plan)
         sha256 = link.upload(other_plan)
         link.ask(group.try_model(sha256, trial_ms=20_000))
@@ -77,7 +97,7 @@ def test_a_trial_that_nobody_confirms_is_over(tmp_path: Path, plan: bytes, other
 
 
 def test_a_first_model_on_trial_leaves_nothing_behind(tmp_path: Path, plan: bytes) -> None:
-    with HostBoard(tmp_path, ("--speed", str(SPEED))) as board, board.open() as link:
+    with HostBoard(tmp_path, FAST) as board, board.open() as link:
         link.ask(group.try_model(link.upload(plan), trial_ms=20_000))
         link.wait(lambda: link.slots().active is None)
         assert link.heartbeat().state == "empty"

@@ -62,23 +62,27 @@ def test_says_nothing_until_somebody_subscribes(link: Link) -> None:
 
 
 def test_is_silent_when_the_lease_ends(tmp_path: Path) -> None:
-    with HostBoard(tmp_path, ("--speed", "10")) as board, board.open() as link:  # 5 s between heartbeats are 0.5
-        link.subscribe(13_000)
-        link.wait(lambda: len(link.heartbeats) == 3)
-        link.listen(0.8)
-        assert len(link.heartbeats) == 3
+    fast = ("--speed", "10", "--watchdog-ms", "0")  # 5 s between heartbeats are 0.5
+    with HostBoard(tmp_path, fast) as board, board.open() as link:
+        began_ms = link.heartbeat().up_ms
+        link.subscribe(8_000)
+        link.wait(lambda: link.heartbeat().up_ms > began_ms + 20_000)
+        assert len(link.heartbeats) in {1, 2}
+        assert link.heartbeats[-1].up_ms < link.heartbeats[0].up_ms + 8_000
         link.subscribe(60_000)
-        link.wait(lambda: len(link.heartbeats) == 4)
+        said = len(link.heartbeats)
+        link.wait(lambda: len(link.heartbeats) > said)
         link.ask(group.subscribe(lease_ms=0))
+        said = len(link.heartbeats)
         link.listen(0.8)
-        assert len(link.heartbeats) == 4
+        assert len(link.heartbeats) == said
 
 
 def test_sleeps_when_there_is_nothing_to_do(tmp_path: Path) -> None:
     with HostBoard(tmp_path, ("--silence",)) as board, board.open() as link:
         link.listen(1.1)
         heartbeat = link.heartbeat()
-    assert heartbeat.idle_permille > 900
+    assert heartbeat.idle_permille > 500
     assert heartbeat.heard + heartbeat.missed >= 16_000
 
 
@@ -171,7 +175,7 @@ def test_without_files_memory_lasts_over_a_reset(tmp_path: Path) -> None:
 
 def test_the_watchdog_ends_a_stall(tmp_path: Path) -> None:
     """An erase that takes longer than the watchdog waits is a loop that stands still."""
-    with HostBoard(tmp_path, ("--erase-ms", "3000", "--watchdog-ms", "500")) as board, board.open() as link:
+    with HostBoard(tmp_path, ("--erase-ms", "6000", "--watchdog-ms", "1500")) as board, board.open() as link:
         link.send(group.begin_upload(NO_PLAN, length=len(NO_PLAN), sha256=bytes(32)))
         link.wait_for_boot(2)
         assert link.hello().reset == "watchdog"
@@ -184,8 +188,7 @@ def test_an_erase_is_missed_audio(tmp_path: Path) -> None:
         assert (error.rc, error.reason) == (Error.BUSY, "erasing")
         link.listen(0.2)
         after = link.heartbeat()
-    assert before.missed == 0
-    assert after.missed >= 0.3 * 16_000  # the microphone keeps 256 ms
+    assert after.missed - before.missed >= 0.3 * 16_000  # the microphone keeps 256 ms
     assert after.heard + after.missed >= 0.8 * 16_000
 
 

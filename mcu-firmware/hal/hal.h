@@ -86,7 +86,7 @@ int hal_link_idle(void);
 /* ---- the microphone ---- */
 
 /* Up to count samples of what was heard, 16 kHz mono; 0: nothing yet, or no microphone. *missed grows by the samples
- * that were lost since the last call, those during an erase included. */
+ * that were lost since the last call, those during an erase included; they lie before the samples that this call gives. */
 size_t hal_audio_read(int16_t *to, size_t count, uint32_t *missed);
 
 /* Whether there is a microphone. */
