@@ -186,10 +186,14 @@ static inline uint32_t irq_hold(void)
 }
 
 static inline void irq_restore(uint32_t was) { __asm volatile("msr primask, %0" : : "r"(was) : "memory"); }
+
+/* All writes have arrived: M4 3.12.4. */
+static inline void barrier(void) { __asm volatile("dsb" : : : "memory"); }
 #else /* drivers in a test of their own, which calls what would interrupt: tests/test_stm32f405_*.c */
 static inline void irq_on(unsigned number, uint8_t urgency) { (void)number, (void)urgency; }
 static inline uint32_t irq_hold(void) { return 0; }
 static inline void irq_restore(uint32_t was) { (void)was; }
+static inline void barrier(void) {}
 #endif
 
 #endif

@@ -88,8 +88,8 @@ void fault_record(const uint32_t *frame)
 
 _Noreturn void reset_now(void)
 {
-    __asm volatile("dsb" : : : "memory");
+    barrier();
     SCB->aircr = SCB_AIRCR_RESET;
     for (;;)
-        __asm volatile("dsb" : : : "memory");
+        barrier();
 }

@@ -33,7 +33,7 @@ static void unlock(void)
 {
     FLASH->keyr = FLASH_KEY1;
     FLASH->keyr = FLASH_KEY2;
-    FLASH->sr = FLASH_SR_ERRORS | FLASH_SR_EOP;
+    FLASH->sr = FLASH->sr & (FLASH_SR_ERRORS | FLASH_SR_EOP); /* what is set is cleared by writing 1: RM 3.9.5 */
 }
 
 /* The caches may hold what was there before: RM 3.5.2. They are emptied while they are off. */
@@ -65,7 +65,7 @@ int32_t hal_flash_erase(enum hal_area area, uint32_t offset)
     unlock();
     FLASH->cr = FLASH_CR_SER | FLASH_CR_PSIZE_32 | number * FLASH_CR_SNB;
     FLASH->cr |= FLASH_CR_STRT;
-    __asm volatile("dsb" : : : "memory");
+    barrier();
     int status = finished();
     lock();
     return status == 0 ? (int32_t)of->sector_bytes : -1;
@@ -83,7 +83,7 @@ int hal_flash_program(enum hal_area area, uint32_t offset, const void *from, uin
         uint32_t word;
         memcpy(&word, (const uint8_t *)from + at, sizeof word);
         *(volatile uint32_t *)(uintptr_t)(of->address + offset + at) = word;
-        __asm volatile("dsb" : : : "memory");
+        barrier();
         status = finished();
     }
     lock();
