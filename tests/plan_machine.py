@@ -26,25 +26,27 @@ def wrap(value: Any) -> Any:
 
 def high_mul(a: Any, b: Any) -> Any:
     """SaturatingRoundingDoublingHighMul; a Python division truncates nowhere, so the sign is taken off first."""
-    product_ = np.asarray(a, dtype=object) * np.asarray(b, dtype=object)
+    product_ = np.asarray(a, dtype=np.int64) * np.asarray(b, dtype=np.int64)
     nudged = np.where(product_ >= 0, product_ + 2**30, product_ + 1 - 2**30)
     return np.where(nudged >= 0, nudged // 2**31, -(-nudged // 2**31))
 
 
-def divide(value: Any, right: int) -> Any:
+def divide(value: Any, right: Any) -> Any:
     """RoundingDivideByPOT."""
-    half = np.where(value < 0, -((-value + 2**right // 2) // 2**right), (value + 2**right // 2) // 2**right)
-    return value if right == 0 else half
+    half = np.left_shift(1, right, dtype=np.int64) // 2
+    return np.sign(value) * ((np.abs(value) + half) >> right)
 
 
-def rescale(value: Any, multiplier: int, shift: int) -> Any:
-    """MultiplyByQuantizedMultiplier."""
-    return divide(high_mul(wrap(np.asarray(value, dtype=object) * 2 ** max(shift, 0)), multiplier), max(-shift, 0))
+def rescale(value: Any, multiplier: Any, shift: Any) -> Any:
+    """MultiplyByQuantizedMultiplier; multiplier and shift are numbers, or one for each of the last axis."""
+    left, right = np.maximum(shift, 0), np.maximum(np.negative(shift), 0)
+    return divide(high_mul(wrap(np.left_shift(value, left, dtype=np.int64)), multiplier), right)
 
 
-def rescale_once(value: Any, multiplier: int, shift: int) -> Any:
+def rescale_once(value: Any, multiplier: Any, shift: Any) -> Any:
     """The same, rounded but once, halves upwards."""
-    return (np.asarray(value, dtype=object) * multiplier + 2 ** (30 - shift)) // 2 ** (31 - shift)
+    right = 31 - np.asarray(shift, dtype=np.int64)
+    return (np.asarray(value, dtype=np.int64) * multiplier + np.left_shift(1, right - 1, dtype=np.int64)) >> right
 
 
 class PlanMachine:
@@ -112,13 +114,7 @@ class PlanMachine:
         sums = wrap(sums + self.words(record.bias, record.out_c))
         shifts = np.frombuffer(self.network.constants, np.int8, record.out_c, record.shift)
         multipliers = self.words(record.multiplier, record.out_c)
-        scaled = np.stack(
-            [
-                (rescale_once if record.rounding else rescale)(sums[..., c], int(multipliers[c]), int(shifts[c]))
-                for c in range(record.out_c)
-            ],
-            axis=-1,
-        )
+        scaled = (rescale_once if record.rounding else rescale)(sums, multipliers, shifts.astype(np.int64))
         self.put(record.out, np.clip(scaled.astype(np.int64) + record.out_zero, record.act_min, record.act_max))
 
     def taps(self, record: Conv) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from edged.compiler.pool import Pool
 from edged.compiler.records import Copy
 from edged.compiler.site import Site, way_out_of
 from edged.compiler.variables import variables_of
+from edged.compiler.wellformed import check_graph
 from edged.errors import ModelError
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def lower(graphs: Sequence[Graph], *, library: Library) -> Program:
     """
     main = graphs[0]
     _check_operators(graphs)
+    for graph in graphs:
+        check_graph(graph)
     _check_tensors(main)
     variables = variables_of(graphs)
     way, layout = _best(main, variables)
@@ -119,6 +122,8 @@ def _best(main: Graph, variables: Variables) -> tuple[Flow, Layout]:
     """The way to share places that needs the smallest arena; of equals, the one with the fewest moves."""
     choices = [(in_place, rings) for in_place in (True, False) for rings in (True, False)]
     ways = [flow(main, variables, in_place=in_place, rings=rings) for in_place, rings in choices]
+    if not {*main.outputs} <= ways[0].views.keys():
+        raise ModelError("its output is a constant", way_out="Convert the model anew")
     laid = [(way, lay_out(way)) for way in ways]
     return min(laid, key=lambda each: (each[1].arena_bytes, len(each[0].steps)))
 

@@ -151,8 +151,9 @@ def lower_logistic(operator: Operator, site: Site) -> Iterator[Record]:
     check_quantised(operator, taken, made, dtypes=("int8", "uint8"))
     scale, inverse = np.float32(taken.scale), np.float32(1) / np.float32(made.scale)
     values = np.arange(LIMITS[taken.dtype][0], LIMITS[taken.dtype][1] + 1)
-    real = scale * (values - taken.zero).astype(np.float32)
-    shares = np.float32(1) / (np.float32(1) + np.exp(-real.astype(np.float64)).astype(np.float32))
+    with np.errstate(over="ignore"):  # far to the left the exponential is infinite, and the share 0
+        real = scale * (values - taken.zero).astype(np.float32)
+        shares = np.float32(1) / (np.float32(1) + np.exp(-real.astype(np.float64)).astype(np.float32))
     yield from _table(operator, site, [rounded(float(share * inverse)) + made.zero for share in shares])
 
 

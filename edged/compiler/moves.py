@@ -115,7 +115,7 @@ def _reshape(operator: Operator, graph: Graph) -> tuple[Piece, ...]:
 
 def _concatenation(operator: Operator, graph: Graph) -> tuple[Piece, ...]:
     out = graph.tensors[operator.outputs[0]]
-    axis = operator.number("axis") % max(1, len(out.shape))
+    axis = _axis(operator, operator.number("axis"), rank=len(out.shape))
     if operator.number("activation"):
         raise operator.refused("has a fused activation", way_out="Train the model without it")
     found, at = [], 0
@@ -123,7 +123,8 @@ def _concatenation(operator: Operator, graph: Graph) -> tuple[Piece, ...]:
         src = graph.tensors[index]
         if (src.scale, src.zero) != (out.scale, out.zero):
             raise operator.refused(f"input {src.index} is scaled otherwise than its output")
-        if (*src.shape[:axis], *src.shape[axis + 1 :]) != (*out.shape[:axis], *out.shape[axis + 1 :]):
+        beside = [(*shape[:axis], None, *shape[axis + 1 :]) for shape in (src.shape, out.shape)]
+        if len(src.shape) != len(out.shape) or beside[0] != beside[1]:
             raise operator.refused(f"input {src.index} is of {list(src.shape)}, its output of {list(out.shape)}")
         strides = dense_strides(out.shape)
         if src.elements:
@@ -137,8 +138,11 @@ def _concatenation(operator: Operator, graph: Graph) -> tuple[Piece, ...]:
 
 def _split(operator: Operator, graph: Graph) -> tuple[Piece, ...]:
     src = graph.tensors[operator.inputs[0]]
-    sizes, (axis,) = constant(operator, graph, 1), constant(operator, graph, 2)
-    axis %= max(1, len(src.shape))
+    sizes, axes = constant(operator, graph, 1), constant(operator, graph, 2)
+    if len(axes) != 1 or not sizes:
+        raise operator.refused(f"has {len(sizes)} sizes and {len(axes)} axes")
+    (axis,) = axes
+    axis = _axis(operator, axis, rank=len(src.shape))
     rest = src.shape[axis] - sum(size for size in sizes if size >= 0)
     sizes = [rest if size < 0 else size for size in sizes]
     if sum(sizes) != src.shape[axis] or len(sizes) != len(operator.outputs) or min(sizes) < 0:
@@ -185,6 +189,13 @@ def _indices(operator: Operator, graph: Graph) -> tuple[slice | int | None, ...]
             until = first + last if operator.options["offset"] else last
             found.append(slice(None if "begin" in masked else first, None if "end" in masked else until, by))
     return tuple(found)
+
+
+def _axis(operator: Operator, axis: int, *, rank: int) -> int:
+    """From the front; ModelError where there is no such axis."""
+    if not -rank <= axis < rank:
+        raise operator.refused(f"works on axis {axis} of {rank}")
+    return axis % rank
 
 
 def constant(operator: Operator, graph: Graph, number: int) -> list[int]:

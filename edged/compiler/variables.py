@@ -27,7 +27,7 @@ class Variables:
 
     def of(self, operator: Operator) -> str:
         """The variable that an operator reads or assigns; ModelError where it says none."""
-        handle = operator.inputs[0] if operator.inputs else -1
+        handle = operator.inputs[0]
         if handle not in self.handles:
             raise operator.refused("names no variable", way_out=_FIXED)
         return self.handles[handle]
