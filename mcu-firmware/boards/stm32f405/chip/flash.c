@@ -33,7 +33,8 @@ static void unlock(void)
 {
     FLASH->keyr = FLASH_KEY1;
     FLASH->keyr = FLASH_KEY2;
-    FLASH->sr = FLASH->sr & (FLASH_SR_ERRORS | FLASH_SR_EOP); /* what is set is cleared by writing 1: RM 3.9.5 */
+    uint32_t flags = FLASH->sr;
+    FLASH->sr = flags; /* each is cleared by writing 1: RM 3.9.5 */
 }
 
 /* The caches may hold what was there before: RM 3.5.2. They are emptied while they are off. */
