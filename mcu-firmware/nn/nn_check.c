@@ -80,7 +80,7 @@ static int check_convolving(const struct nn_bounds *bounds, const struct nn_form
     if (!readable(bounds, conv->in, in_bytes) || !writable(bounds, conv->out, out_bytes)
         || !table_there(bounds, conv->weights, weights, 1) || !table_there(bounds, conv->bias, 4 * channels, 4)
         || !table_there(bounds, conv->multiplier, 4 * channels, 4) || !table_there(bounds, conv->shift, channels, 1)
-        || (padded && !table_there(bounds, conv->pad_row, pad_row, 1)))
+        || !table_there(bounds, conv->pad_row, padded ? pad_row : 0, 1))
         return PLAN_OFFSET;
     if (!apart(conv->in, in_bytes, conv->out, out_bytes))
         return PLAN_SHAPE;
