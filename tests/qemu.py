@@ -50,9 +50,11 @@ class QemuBoard:
 
     Args:
         datagrams: The line is no pty but UDP, which is three times as fast. For sound by the minute.
+        firmware: Another image than the one that is built.
     """
 
     datagrams: bool = False
+    firmware: Path | None = None
     device: Path | None = None
     process: Popen[bytes] | None = None
     line: socket.socket | None = None
@@ -70,7 +72,8 @@ class QemuBoard:
         way = self._socket() if self.datagrams else "pty"
         self.process = subprocess.Popen(
             ["qemu-system-arm", "-M", "netduinoplus2", "-nographic", "-monitor", "none",
-             "-chardev", f"{way},id=link,mux=on", "-serial", "chardev:link", "-kernel", str(qemu_image())],
+             "-chardev", f"{way},id=link,mux=on", "-serial", "chardev:link",
+             "-kernel", str(self.firmware or qemu_image())],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         if self.line is None:
@@ -106,13 +109,16 @@ class QemuBoard:
 
     def open(self) -> Link:
         """Its link, once it answers; what is said before its UART is on goes unheard, as on a chip."""
-        if self.line is not None:
-            link = Link(self.line.detach())
-        else:
-            assert self.device is not None
-            link = Link(self.device)
+        link = self.raw()
         link.wait_for_boot(1)
         return link
+
+    def raw(self) -> Link:
+        """Its line, as it is."""
+        if self.line is not None:
+            return Link(self.line.detach())
+        assert self.device is not None
+        return Link(self.device)
 
     def stop(self) -> None:
         """Cut its power."""
