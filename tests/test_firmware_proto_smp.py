@@ -146,7 +146,13 @@ def test_any_day_from_1970_to_9999_is_the_calendars() -> None:
 
 NO_TIMES = [
     *("", "2026", "2026-11-22", "2026-11-22 18:40:00", "2026-13-01T00:00:00", "2026-00-01T00:00:00"),
-    *("2026-02-30T00:00:00", "2023-02-29T00:00:00", "1900-01-01T00:00:00", "1969-12-31T23:59:59"),
+    *(
+        "2026-02-30T00:00:00",
+        "2023-02-29T00:00:00",
+        "2100-02-29T00:00:00",
+        "1900-01-01T00:00:00",
+        "1969-12-31T23:59:59",
+    ),
     *("2026-01-01T24:00:00", "2026-01-01T00:60:00", "2026-01-01T00:00:60", "2026-1-1T0:0:0"),
     *("2026-01-01T00:00:00.", "2026-01-01T00:00:00.1234567", "2026-01-01T00:00:00+01:00"),
 ]
@@ -261,6 +267,13 @@ def test_any_encoding_of_a_request_is_understood_and_more_keys_are_skipped() -> 
         answer = smp.read(board.receive(header + content))
         assert smp.refusal(answer) is None
         assert board.said.pop() == ("upload", values["off"], values["data"], None)
+
+
+def test_of_equal_keys_the_last_counts() -> None:
+    board = Board()
+    content = bytes.fromhex("a3656c6561736501656c656173650264") + b"from\x09"
+    board.receive(bytes([0x0A, 0, 0, len(content), 0, 65, 0, 1]) + content)
+    assert board.said == [("subscribe", 2, 9)]
 
 
 # Any bytes at all.

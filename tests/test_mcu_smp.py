@@ -166,10 +166,18 @@ NOT_BODIES = {
     "a fraction without end": "a16161c4821b7fffffffffffffff01",
     "a reserved head": "a161611c",
     "a reserved simple value": "a16161f810",
+    "another": "a16161f81f",
+    "2^63 pairs": "bb8000000000000000",
+    "2^63 elements": "a161619b8000000000000000",
     "a break as a value": "a16161ff",
     "no UTF-8": "a161ff01",
     "half a character": "a161616182c3",
     "a surrogate": "a1616163eda080",
+    "beyond Unicode": "a1616164f4908080",
+    "far beyond": "a1616164f5808080",
+    "longer than it need be": "a1616162c1bf",
+    "of three": "a1616163e09fbf",
+    "of four": "a1616164f08fbfbf",
     "too deep": "a16161" + "81" * 8 + "01",
 }
 DEEP = "a16161" + "81" * 7 + "01"
@@ -183,6 +191,10 @@ def test_what_is_no_body_is_malformed(data: str) -> None:
 
 def test_a_body_may_be_as_deep_as_is_said() -> None:
     assert body.read(bytes.fromhex(DEEP)) == {"a": [[[[[[[1]]]]]]]}
+
+
+def test_of_equal_keys_the_last_counts() -> None:
+    assert body.read(bytes.fromhex("a3616101616202616103")) == {"a": 3, "b": 2}
 
 
 def test_a_thousand_levels_do_not_end_python() -> None:

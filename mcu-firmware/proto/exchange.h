@@ -26,7 +26,8 @@ struct exchange {
     struct body_writer response; /* a map that is begun */
     uint8_t *out;                /* where the response is made, header included */
     size_t capacity;
-    const char *why; /* a constant text for people, or NULL */
+    const char *why; /* a constant text for people, or NULL. Groups of Zephyr's leave it so with errors of the group:
+                        its clients refuse a version 2 error that has more than it needs */
 };
 
 /* Fills in the response. 0; an error of SMP's own, negated; or an error of the group, positive. */
@@ -40,7 +41,6 @@ struct smp_command {
 struct smp_group {
     uint16_t number;
     uint8_t commands;
-    uint8_t says_why; /* errors of version 2 have a reason beside them */
     const char *name;
     const struct smp_command *command;
     int (*version_1)(int error); /* what a group's error is in version 1, which has only SMP's own */

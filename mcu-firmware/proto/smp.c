@@ -99,7 +99,7 @@ static size_t refuse(struct exchange *exchange, const struct smp_group *group, s
         body_put_uint(body, "group", group->number);
         body_put_map_end(body);
     }
-    if (exchange->why != NULL && (error < 0 || group->says_why))
+    if (exchange->why != NULL)
         body_put_text(body, "rsn", exchange->why);
     return finish(body, header, exchange->out);
 }

@@ -298,7 +298,6 @@ static const struct smp_command commands[] = {
 const struct smp_group smp_group_edged = {
     .number = SERVICE_GROUP,
     .commands = sizeof commands / sizeof commands[0],
-    .says_why = 1,
     .name = "edged",
     .command = commands,
     .version_1 = version_1,
