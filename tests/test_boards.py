@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edged.compiler.lower import OPERATORS
 from edged.errors import ConfigError, Mistakes
 from edged.workshop.arena import Arena
 from edged.workshop.boards import CLONE, INSTALLED, Boards, boards_file, read_boards, verdicts
@@ -98,6 +99,7 @@ def test_the_firmware_knows_real_operators() -> None:
     known = read_boards(SHIPPED)
     assert set(known.firmware.operators) <= set(BUILTINS)
     assert list(known.firmware.operators) == sorted(set(known.firmware.operators))
+    assert set(known.firmware.operators) == set(OPERATORS), "what is listed is what the compiler knows"
 
 
 @pytest.mark.shared
