@@ -46,7 +46,7 @@ def read(data: bytes) -> dict[str, Any]:
         raise Malformed("the body is not one CBOR map")
     try:
         found = cbor2.loads(data)
-    except (ValueError, TypeError) as error:  # of cbor2's own, and of keys that cannot be hashed
+    except (cbor2.CBORDecodeError, ValueError, TypeError) as error:  # the latter two: keys that cannot be hashed
         raise Malformed(f"the body cannot be read: {error}") from error
     return {key: value for key, value in found.items() if isinstance(key, str)}
 
