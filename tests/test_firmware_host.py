@@ -200,16 +200,27 @@ def test_a_slow_link_is_slow(tmp_path: Path) -> None:
         assert time.monotonic() - began > 2 * 600 * 4 / 3 / 960 * 0.9
 
 
-def test_what_nobody_reads_does_not_stop_it(board: HostBoard) -> None:
+def test_what_nobody_reads_does_not_stop_it(link: Link) -> None:
+    """Neither the board nor what it has to say: the link fills, and goes on where it stopped."""
+    request = framing.write(smp.write(Message(Op.WRITE, 0, 0, {"d": "x" * 400})))
+    with suppress(BlockingIOError):  # in the end nobody takes any more
+        for _ in range(10_000):
+            os.write(link.fd, request)
+    time.sleep(0.1)
+    link.write(b"\n")
+    assert link.echo("still here") == "still here"
+
+
+def test_who_plugs_in_hears_nothing_old(board: HostBoard) -> None:
     with board.open() as link:
-        link.subscribe(60_000)
-        request = framing.write(smp.write(Message(Op.WRITE, 0, 0, {"d": "x" * 400})))
-        with suppress(BlockingIOError):  # in the end nobody takes any more
-            for _ in range(10_000):
-                os.write(link.fd, request)
+        link.send(group.subscribe(lease_ms=300))
+        for _ in range(100):
+            link.send(group.hello())
+        time.sleep(0.2)
+    time.sleep(0.3)
     with board.open() as link:
-        link.listen(0.2)
-        assert link.echo("still here") == "still here"
+        assert not link.readable(0.3)
+        assert link.hello().boot == 1
 
 
 OPTIONS = [

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,9 +139,24 @@ static void drain(void)
     memmove(self.fifo, self.fifo + some, self.waiting);
 }
 
+/* What was said and not read would wait in the pty for whoever opens it next. A UART does not remember. */
+static void forget(void)
+{
+    uint8_t bytes[512];
+    int slave = open(self.device, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    struct pollfd waiting = {.fd = slave, .events = POLLIN};
+
+    while (slave >= 0 && poll(&waiting, 1, 1) > 0 && read(slave, bytes, sizeof bytes) > 0)
+        ;
+    if (slave >= 0)
+        close(slave);
+    self.waiting = 0;
+}
+
 size_t hal_link_read(uint8_t *to, size_t size, uint32_t *lost)
 {
     size_t some = afford(&self.in, size);
+    int was_plugged = self.plugged;
     ssize_t have;
 
     (void)lost; /* what has no room waits in the pty */
@@ -149,6 +165,8 @@ size_t hal_link_read(uint8_t *to, size_t size, uint32_t *lost)
         return 0;
     have = read(self.master, to, some);
     self.plugged = have >= 0 || errno != EIO;
+    if (was_plugged && !self.plugged)
+        forget();
     have = have < 0 ? 0 : have;
     pay(&self.in, (size_t)have, have == 0);
     return (size_t)have;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,6 +113,7 @@ void time_begin(const struct host_options *options, char **argv)
 {
     long long world;
 
+    prctl(PR_SET_NAME, "edged-firmware"); /* else, begun anew, it would be called "exe" */
     self.speed = options->speed;
     self.watchdog_ms = options->watchdog_ms;
     self.argv = argv;
