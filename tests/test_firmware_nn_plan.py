@@ -243,26 +243,33 @@ def test_other_records(case: str) -> None:
     assert status(poked(data, record + at, layout, *values)) == expected
 
 
+def by_hand(record: bytes, *, arena_bytes: int, times: int = 1) -> bytes:
+    """A plan of one record, so many times: 256 zeros for constants, and the whole arena is input and output."""
+    constants_at = -(-(64 + times * len(record)) // 8) * 8
+    places = struct.pack("<6I", arena_bytes, 0, 0, arena_bytes, 0, arena_bytes)
+    kinds = struct.pack("<ififBBHHH", 0, 1.0, 0, 1.0, 0, 0, 0, 0, times)
+    header = places + kinds + struct.pack("<4I", 64, times * len(record), constants_at, 256)
+    section = (header + record * times).ljust(constants_at, b"\0") + bytes(256)
+    entry = struct.pack("<4sII4x", b"NETW", 32, len(section))
+    return repaired(struct.pack("<4sHHII", b"EDPL", 1, 1, 32 + len(section), 0) + entry + section)
+
+
 def test_more_work_than_any_board_ends() -> None:
     """65,535 records of a table over 16 kB each: every one is good."""
-    data = plan("LOGISTIC")
-    network = section_at(data, b"NETW")
-    (record,) = records_at(data)
-    body = data[record : record + 4] + struct.pack("<4I", 0, 0, 1 << 14, 0)
-    header = bytearray(data[network : network + 64])
-    constants = -(-(64 + 65535 * 20) // 8) * 8
-    struct.pack_into("<I", header, 0, 1 << 14)
-    struct.pack_into("<6I", header, 4, 0, 0, 1, 0, 1, 0)
-    struct.pack_into("<HH4I", header, 44, 0, 65535, 64, 65535 * 20, constants, 256)
-    section = (bytes(header) + body * 65535).ljust(constants, b"\0") + bytes(256)
-    whole = (
-        struct.pack("<4sHHII4sII", b"EDPL", 1, 1, 32 + len(section), 0, b"NETW", 32, len(section)) + bytes(4) + section
-    )
-    assert status(repaired(whole)) == WORK
-    few = bytearray(whole)
-    struct.pack_into("<H", few, 32 + 46, 100)
-    struct.pack_into("<I", few, 32 + 52, 100 * 20)
-    assert status(repaired(few)) == 0
+    lut = struct.pack("<BBH4I", 7, 0, 20, 0, 0, 1 << 14, 0)
+    assert status(by_hand(lut, arena_bytes=1 << 14, times=65535)) == WORK
+    assert status(by_hand(lut, arena_bytes=1 << 14, times=100)) == 0
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 8, 17, 40])
+def test_a_run_is_moved_as_memmove_does_it(length: int) -> None:
+    content = bytes(range(1, 65))
+    for source in range(0, 24, 3):
+        for target in range(24):
+            record = struct.pack("<BBH2I4I8i", 8, 0, 60, source, target, 1, 1, 1, length, 0, 0, 0, 1, 0, 0, 0, 1)
+            expected = bytearray(content)
+            expected[target : target + length] = content[source : source + length]
+            assert Engine(by_hand(record, arena_bytes=64)).run(content) == expected
 
 
 def test_an_arena_too_small() -> None:
