@@ -3,7 +3,7 @@ CC := arm-none-eabi-gcc
 ARCH := -mcpu=cortex-m4 -mthumb -mfloat-abi=soft
 PLATFORM := boards/stm32f405/$(if $(filter -qemu,$(VARIANT)),qemu,chip)
 BOARD_PARTS := $(PLATFORM)
-CPPFLAGS += -I$(PLATFORM) -ffreestanding
+CPPFLAGS += -I$(PLATFORM)
 LINKER_SCRIPT := boards/stm32f405/stm32f405.ld $(PLATFORM)/memory.ld
 # Only memcpy and its like come from newlib (whose nano twin copies byte by byte): without its system calls whatever
 # allocates or prints does not link.
