@@ -121,7 +121,7 @@ def near_the_plan(path: Path) -> None:
     assert estimated.plan_bytes == pytest.approx(exact.plan_bytes, rel=0.05)
     assert exact.arena.total_bytes == made.plan.network.arena_bytes
     assert exact.macs == sum(map(macs_of, made.plan.network.run))
-    # A stream's past and new share one place in a plan, and an estimate knows nothing of that: it never says too little.
+    # A stream's past and new share one place in a plan. An estimate knows nothing of that: it never says too little.
     assert estimated.arena.total_bytes >= exact.arena.total_bytes
     if not exact.arena.state_bytes:
         assert estimated.arena.total_bytes == pytest.approx(exact.arena.total_bytes, rel=0.05)

@@ -29,6 +29,8 @@ MAX_PLAN_BYTES: Final = 64 * 1024 * 1024
 
 def run(arguments: argparse.Namespace) -> int:
     """Compile it, or read it; see that the board can hold it; then write it, and tell."""
+    if arguments.out is not None:
+        _check_out(arguments.out)
     if arguments.model.suffix == SUFFIX:
         plan, data = _read(arguments.model)
         operators: Sequence[str] = ()
@@ -79,12 +81,16 @@ def _held(arguments: argparse.Namespace, plan: Plan, data: bytes) -> str | None:
     return str(arguments.board)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write the plan, whole or not at all."""
+def _check_out(path: Path) -> None:
+    """Refuse what is no place for a plan, before any work is done for it."""
     if path.suffix != SUFFIX or path.is_dir():
         raise ConfigError("is no name for a plan", key="--out", value=str(path), way_out=f"Name a file: NAME{SUFFIX}")
     if not path.absolute().parent.is_dir():
         raise ConfigError("its folder is not there", key="--out", value=str(path), way_out=f"Make {path.parent} first")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the plan, whole or not at all."""
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:

@@ -105,17 +105,20 @@ def _check_operators(graphs: Sequence[Graph]) -> None:
 
 
 def _check_tensors(main: Graph) -> None:
+    for noun, index in (("input", main.inputs[0]), ("output", main.outputs[0])):
+        tensor = main.tensors[index]
+        if tensor.dtype not in DTYPES:
+            what = f"its {noun} is {tensor.dtype} {list(tensor.shape)}; {' and '.join(DTYPES)} can be compiled"
+            raise ModelError(what, way_out=way_out_of(tensor.dtype))
+        if len(tensor.scales) != 1 or not tensor.elements:
+            what = f"its {noun} of {list(tensor.shape)} has {len(tensor.scales)} scales"
+            raise ModelError(what, way_out=way_out_of(tensor.dtype))
     for operator in main.operators:
         for index in operator.outputs:
             tensor = main.tensors[index]
             if operator.name not in SILENT and tensor.dtype not in DTYPES:
                 what = f"makes {tensor.dtype}; {' and '.join(DTYPES)} can be compiled"
                 raise operator.refused(what, way_out=way_out_of(tensor.dtype))
-    for index in (*main.inputs, *main.outputs):
-        tensor = main.tensors[index]
-        if tensor.dtype not in DTYPES or len(tensor.scales) != 1 or not tensor.elements:
-            what = f"takes or gives {tensor.dtype} {list(tensor.shape)}, of {len(tensor.scales)} scales"
-            raise ModelError(what, way_out=way_out_of(tensor.dtype))
 
 
 def _best(main: Graph, variables: Variables) -> tuple[Flow, Layout]:

@@ -107,7 +107,7 @@ def models() -> Iterator[tuple[str, bytes, Bundle | None]]:
     for name, (outputs, front_end) in BARE.items():
         path = SHARED / "models" / f"{name}.tflite"
         labels = [f"label{number}" for number in range(outputs)]
-        yield name, path.read_bytes(), front_end and open_bundle(path, labels=labels, front_end=front_end)
+        yield name, path.read_bytes(), open_bundle(path, labels=labels, front_end=front_end) if front_end else None
 
 
 def on_features(name: str, bundle: Bundle, library: Library) -> Compared:

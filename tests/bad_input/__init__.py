@@ -18,6 +18,7 @@ from bad_input import (
     models,
     state,
     workshop_collect,
+    workshop_compile,
     workshop_evaluate,
     workshop_model,
     workshop_optimise,
@@ -39,6 +40,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Training a model": workshop_train.CASES,
     "Teaching a model": workshop_teach.CASES,
     "Optimising a model": workshop_optimise.CASES,
+    "Compiling a model for a board": workshop_compile.CASES,
     "Evaluating and calibrating": workshop_evaluate.CASES,
     "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS, *workshop_collect.WAITS),
 }
