@@ -13,6 +13,10 @@ EdgedError
     ├── WorkerLost         a model's process that died, hung or talked garbage
     ├── BrokerAway         no MQTT broker, or one that will not have us
     ├── StorageFull        the outbox cannot be written
+    ├── BoardAway          a board that is not plugged in, does not answer, or is lost in the middle
+    │   ├── PortBusy           its port is held by another program
+    │   └── BoardForeign       what answers there is not that board, or no board at all
+    ├── BoardRefused       a board that says no, and why
     └── DaemonAway         no daemon answers on the control socket
 """
 
@@ -123,6 +127,32 @@ class BrokerAway(Unavailable):
 
 class StorageFull(Unavailable):
     """The outbox cannot be written now."""
+
+
+class BoardAway(Unavailable):
+    """A board is not there, or does not answer."""
+
+
+class PortBusy(BoardAway):
+    """Another program holds the board's port."""
+
+
+class BoardForeign(BoardAway):
+    """What answers at the port is not the board that is meant, or no board at all."""
+
+
+class BoardRefused(Unavailable):
+    """A board says no to a request.
+
+    Args:
+        why: In words.
+        group: Whose number `rc` is (PROTOCOL.md); None: SMP's own.
+        rc: The number.
+    """
+
+    def __init__(self, why: str, *, group: int | None = None, rc: int = 0) -> None:
+        self.group, self.rc = group, rc
+        super().__init__(why)
 
 
 class DaemonAway(Unavailable):

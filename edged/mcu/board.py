@@ -1,0 +1,102 @@
+"""What boards say, whatever they speak: the records that a driver hands to whoever supervises the board.
+
+A subscriber cannot tell which kind of board heard a sound: all three drivers end in the same `BoardEvent`. What a kind
+of board does not know of itself is None here, never an invented number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from edged.records import EventKind
+
+DriverName: TypeAlias = Literal["smp", "edge-impulse", "lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered when it was asked."""
+
+    speaks: Literal["edged", "mcumgr", "edge-impulse", "lines"]
+    """`edged`: our own firmware; `mcumgr`: an SMP server without our group."""
+    board: str = ""
+    """Kind of board, as it says: a key of boards.toml from our firmware."""
+    chip: str = ""
+    firmware: str = ""
+    """Its version."""
+    uid: str = ""
+    """The chip's own number, hexadecimal; empty where the board tells none."""
+    boot: int | None = None
+    """Counts its boots, across power cuts."""
+    reset: str | None = None
+    """Why it booted: power, pin, software, watchdog, fault or unknown."""
+    up_ms: int | None = None
+    """Since the boot."""
+    next: int | None = None
+    """Number of its next event: none that it sends has this number or a later one before it was decided."""
+    microphone: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardEvent:
+    """One thing that a board heard."""
+
+    kind: EventKind
+    label: str
+    score: float
+    """0 to 1, as are the two below."""
+    peak: float
+    mean: float
+    model: str = ""
+    """First bytes of the model file's sha256, hexadecimal, as many as the board tells."""
+    boot: int | None = None
+    """Of the run that heard it, which need not be the present one."""
+    number: int | None = None
+    """With uid and boot it names the event for good; None: the board does not number, and says it once."""
+    at_ms: int | None = None
+    """When it was decided, since that boot, by the board's clock; None: as it arrived."""
+    duration_ms: int = 0
+    """From its beginning to the moment it rests on, by the board's sample count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How a board is, as it answered one heartbeat; counts are since its boot."""
+
+    round_trip_ms: float
+    boot: int | None = None
+    up_ms: int | None = None
+    idle: float | None = None
+    """Share of the time asleep, 0 to 1."""
+    backlog: int | None = None
+    """Events that it keeps for us."""
+    next: int | None = None
+    """As in Identity."""
+    dropped: int | None = None
+    """Events that found no room in its ring."""
+    heard_s: float | None = None
+    missed_s: float | None = None
+    inferences: int | None = None
+    link_lost: int | None = None
+    """Bytes that came to the board and found no room."""
+    link_bad: int | None = None
+    """Frames that came to the board and were none."""
+    arena_bytes: int | None = None
+    stack_free_bytes: int | None = None
+    state: str | None = None
+    """listening, trial, injected or empty."""
+
+
+@dataclass(slots=True)
+class LinkCounts:
+    """What the gateway's end of one link has counted, since edged started."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    bad: int = 0
+    """Frames or lines that were none."""
+    text_lines: int = 0
+    foreign: dict[str, int] = field(default_factory=dict)
+    """What came and was refused, by reason: `event of the future`, `too long`, …; at most a dozen reasons."""

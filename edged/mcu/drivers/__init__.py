@@ -1,0 +1,1 @@
+"""One conversation for each kind of board."""
