@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,12 @@ def test_it_promises_no_more_than_the_hours_allow() -> None:
 def test_scores_at_the_very_top_leave_no_threshold_but_the_last() -> None:
     found = calibrate([[room([1.0, 1.0], hours=2)]], policies=POLICIES, alarms_per_day=1)
     assert (found.threshold, found.alarms) == (1.0, 0)
+
+
+def test_a_threshold_is_never_rounded_below_what_it_was_found_at() -> None:
+    heard = [[room([1.0, 1.0, math.nextafter(0.02, 1)], hours=11)]]
+    found = calibrate(heard, policies=POLICIES, alarms_per_day=14)
+    assert (found.threshold, found.alarms) == (0.0201, 2)
 
 
 @given(st.lists(st.floats(0.02, 1.0), max_size=12), st.floats(0.1, 100), st.floats(0.5, 100))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 DAY_H: Final = 24.0
 CONFIDENCE: Final = 0.95
 ACTIVATIONS: Final = frozenset({"detection", "start"})
-DIGITS: Final = 10_000
+DIGITS: Final = 4
 """A threshold has four digits."""
 
 
@@ -212,7 +212,8 @@ def _lowest(room: Room, policies: Mapping[str, Policy], allowed: int) -> float:
         if alarms_at(threshold, [loud], policies=policies) > allowed:
             break
         found = threshold
-    return min(1.0, math.ceil(found * DIGITS - 1e-9) / DIGITS)
+    nearest = round(found, DIGITS)
+    return min(1.0, nearest if nearest >= found else round(nearest + 10**-DIGITS, DIGITS))
 
 
 def _highest(scored: Scored, policies: Mapping[str, Policy]) -> float:
