@@ -39,6 +39,7 @@ MAY = {
     "systemd": "errors",
     "vitals": "errors",
     "watch": "",
+    "wholefile": "",
     # The config file.
     "password": "errors systemd",
     "tables": "",
@@ -48,7 +49,7 @@ MAY = {
     # The stages: none knows another, but that models have features.
     "audio": BASE,
     "features": BASE,
-    "classify": BASE + "features mistakes shipped",
+    "classify": BASE + "features mistakes shipped wholefile",
     "decide": BASE,
     "schemas": "records",
     "messages": BASE + "clock schemas",
@@ -84,7 +85,8 @@ MAY = {
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
     "compiler": BASE + "classify features",
-    "workshop": BASE + "audio classify compiler control decide features lane mistakes progress replay shipped",
+    "workshop": BASE + "audio classify compiler control decide features lane mistakes progress replay shipped "
+    "wholefile",
     "commands": SERVICE + "classifier compiler daemon installed progress replay shipped voice workshop",
     "cli": "errors commands config workshop_cli",
     "workshop_cli": "",

@@ -7,6 +7,7 @@ and again by what it yields.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import struct
@@ -19,6 +20,7 @@ from typing import Final
 
 from edged.classify.flatbuffer import MAX_MODEL_BYTES
 from edged.errors import ModelError
+from edged.wholefile import write_whole
 
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.tflite"
@@ -133,20 +135,13 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 
 
 def _write_archive(path: Path, files: dict[str, bytes]) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, data in files.items():
-                    entry = zipfile.ZipInfo(name, _EPOCH)
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    write_whole(path, packed.getvalue())
 
 
 def _write_folder(path: Path, files: dict[str, bytes]) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from edged import __version__
 from edged.errors import StateError
 from edged.features.frontend import open_front_end
+from edged.wholefile import write_whole
 from edged.workshop.dataset import RATE_HZ, digest, read_audio
 from edged.workshop.palettes import palette_of
 from edged.workshop.scenes import Odds, compose
@@ -194,13 +195,9 @@ def _paint(numbers: range) -> Scenes:
 def _keep(file: Path, scenes: Scenes) -> None:
     data = io.BytesIO()
     np.savez(data, features=scenes.features, targets=scenes.targets, counts=scenes.counts)
-    aside = file.with_suffix(f".{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data.getbuffer())
-        aside.replace(file)
+        write_whole(file, data.getvalue())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
         way_out = "Make room there, or name another folder in XDG_CACHE_HOME"
         raise StateError(f"the scenes cannot be kept: {error.strerror}", file=file.parent, way_out=way_out) from None

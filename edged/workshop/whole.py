@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edged import wholefile
 from edged.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def see_writable(path: Path) -> None:
@@ -34,18 +36,7 @@ def write_whole(path: Path, data: bytes) -> None:
         ConfigError: It cannot be written; what was there is still there, and nothing is left behind.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        wholefile.write_whole(path, data)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise _unwritten(path, why) from None

@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,6 +27,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from edged.errors import ConfigError
+from edged.wholefile import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,7 +105,7 @@ class WorkFolder:
         with self._writable():
             place = self.path / name
             place.parent.mkdir(exist_ok=True)
-            _replace(place, data)
+            write_whole(place, data)
 
     def save(self, arrays: Mapping[str, Sequence[NDArray[Any]]], told: Mapping[str, Any]) -> None:
         """Write the checkpoint: named lists of arrays, and plain JSON. ConfigError where that cannot be done."""
@@ -175,16 +175,3 @@ class WorkFolder:
             yield
         except OSError as error:
             raise self.unwritable((error.strerror or str(error)).lower()) from None
-
-
-def _replace(place: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-            Path(file.name).replace(place)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
