@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edged.records import EventKind
 
 DriverName: TypeAlias = Literal["smp", "edge-impulse", "lines"]
+BoardState: TypeAlias = Literal["absent", "probing", "up", "stale", "resetting", "quarantined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ class BoardEvent:
     """When it was decided, since that boot, by the board's clock; None: as it arrived."""
     duration_ms: int = 0
     """From its beginning to the moment it rests on, by the board's sample count."""
+    began_sample: int | None = None
+    """At which it began, since that boot: the same in the start, the updates and the end of one sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A moment of a board's, found on our own clock."""
+
+    monotonic_ns: int
+    """CLOCK_MONOTONIC; below 0 when it was before this machine booted."""
+    error_ms: float | None = None
+    """So far off it may be, either way; None: it is only when we heard of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +113,27 @@ class LinkCounts:
     text_lines: int = 0
     foreign: dict[str, int] = field(default_factory=dict)
     """What came and was refused, by reason: `event of the future`, `too long`, …; at most a dozen reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardVitals:
+    """All that the gateway knows of how a board is; counts are since edged started."""
+
+    state: BoardState
+    identity: Identity | None = None
+    """Who answered last."""
+    pulse: Pulse | None = None
+    """Its last; None: none since it was last lost."""
+    link: LinkCounts = field(default_factory=LinkCounts)
+    connections: int = 0
+    """How often it came up."""
+    resets: int = 0
+    """How often it was made to begin anew."""
+    events: int = 0
+    """Stored."""
+    duplicates: int = 0
+    """Events that came again, and were known."""
+    lost: int = 0
+    """Events that it dropped, in all its boots."""
+    text_dropped: int = 0
+    """Lines of its log that came too fast to be passed on."""
