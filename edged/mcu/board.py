@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from edged.records import EventKind
 
 DriverName: TypeAlias = Literal["smp", "edge-impulse", "lines"]
-BoardState: TypeAlias = Literal["absent", "probing", "up", "stale", "resetting", "quarantined"]
+BoardState: TypeAlias = Literal["absent", "busy", "probing", "up", "stale", "resetting", "quarantined"]
+"""`busy`: another program holds its port. `edged.mcu.health` leads from one to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Pulse:
     """How a board is, as it answered one heartbeat; counts are since its boot."""
 
     round_trip_ms: float
+    answered_ns: int | None = None
+    """CLOCK_MONOTONIC when the answer had come; None: as `pulse` returned."""
     boot: int | None = None
     up_ms: int | None = None
     idle: float | None = None
