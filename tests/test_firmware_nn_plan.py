@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from engine import SENTINEL, Engine, Fenced, RefusedError, crc32, why
 from nn_runner import SANITIZED, built, told
-from planned import compiled, poked, records_at, repaired, section_at
+from planned import by_hand, compiled, poked, records_at, repaired, section_at
 from single_op import KINDS
 
 if TYPE_CHECKING:
@@ -243,22 +243,20 @@ def test_other_records(case: str) -> None:
     assert status(poked(data, record + at, layout, *values)) == expected
 
 
-def by_hand(record: bytes, *, arena_bytes: int, times: int = 1) -> bytes:
-    """A plan of one record, so many times: 256 zeros for constants, and the whole arena is input and output."""
-    constants_at = -(-(64 + times * len(record)) // 8) * 8
-    places = struct.pack("<6I", arena_bytes, 0, 0, arena_bytes, 0, arena_bytes)
-    kinds = struct.pack("<ififBBHHH", 0, 1.0, 0, 1.0, 0, 0, 0, 0, times)
-    header = places + kinds + struct.pack("<4I", 64, times * len(record), constants_at, 256)
-    section = (header + record * times).ljust(constants_at, b"\0") + bytes(256)
-    entry = struct.pack("<4sII4x", b"NETW", 32, len(section))
-    return repaired(struct.pack("<4sHHII", b"EDPL", 1, 1, 32 + len(section), 0) + entry + section)
-
-
 def test_more_work_than_any_board_ends() -> None:
     """65,535 records of a table over 16 kB each: every one is good."""
     lut = struct.pack("<BBH4I", 7, 0, 20, 0, 0, 1 << 14, 0)
     assert status(by_hand(lut, arena_bytes=1 << 14, times=65535)) == WORK
     assert status(by_hand(lut, arena_bytes=1 << 14, times=100)) == 0
+
+
+def test_a_self_test_that_would_outlast_the_watchdog_is_not_begun() -> None:
+    """Each window is good and small, and they are as many as a plan can say; the outputs are there."""
+    lut = struct.pack("<BBH4I", 7, 0, 20, 0, 0, 16, 0)
+    golden = struct.pack("<IHH", 1, 0xFFFF, 16) + bytes(0xFFFF * 16)
+    for times, expected in ((1, 0), (10, 0), (11, WORK)):
+        data = by_hand(lut, arena_bytes=16, times=times, golden=golden)
+        assert Engine(data).golden() == expected
 
 
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 8, 17, 40])

@@ -19,6 +19,7 @@ from edged.compiler.lower import lower
 from edged.compiler.model import read_model
 from edged.compiler.records import macs
 from edged.compiler.sections import Names
+from edged.compiler.work import check_work, golden_windows
 from edged.errors import ModelError
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def _compiled(source: Source, library: Library) -> Compiled:
     golden = make_golden(
         source.model,
         stateful=bool(program.flow.state),
-        macs=sum(macs(each.record) for each in program.run),
+        macs=sum(map(macs, network.run)),
+        most=golden_windows(check_work(network.init, network.run), network.input.bytes + network.output.bytes),
         file=source.path,
         library=library,
     )

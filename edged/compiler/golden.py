@@ -33,13 +33,14 @@ _SPREAD: Final = 0x9E3779B9
 """2^32 by the golden ratio: seeds far from one another."""
 
 
-def make_golden(model: bytes, *, stateful: bool, macs: int, library: Library, file: Path) -> Golden:
+def make_golden(model: bytes, *, stateful: bool, macs: int, most: int, library: Library, file: Path) -> Golden:
     """Ask the reference kernels.
 
     Args:
         model: The `.tflite`, verified.
         stateful: It keeps state from window to window.
         macs: Multiply-accumulates of one window.
+        most: Windows, at most.
         library: Whose kernels.
         file: Where it came from, for errors.
 
@@ -47,7 +48,7 @@ def make_golden(model: bytes, *, stateful: bool, macs: int, library: Library, fi
         ModelError: The runtime refuses the model.
     """
     first = Reference(model, library=library, file=file)
-    windows = max(1, min(STATEFUL_WINDOWS if stateful else WINDOWS, MAX_BYTES // first.output_bytes))
+    windows = max(1, min(STATEFUL_WINDOWS if stateful else WINDOWS, MAX_BYTES // first.output_bytes, most))
     seeds = max(1, min(SEEDS, MAX_MACS // max(1, macs * windows)))
     tries = []
     for number in range(1, seeds + 1):

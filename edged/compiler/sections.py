@@ -9,6 +9,7 @@ from typing import Final
 from edged.errors import ModelError
 
 MAX_STRING_BYTES: Final = 255
+MAX_OUTPUT_BYTES: Final = 0xFFFF
 THRESHOLDS: Final = 255
 NEVER: Final = 0xFFFF_FFFF
 """Of a sound's `max`: it may last for ever."""
@@ -65,7 +66,10 @@ class Golden:
     """What LiteRT's reference kernels answer, window by window."""
 
     def packed(self) -> bytes:
-        """The section's bytes."""
+        """The section's bytes; ModelError where an output is too long."""
+        if len(self.outputs[0]) > MAX_OUTPUT_BYTES:
+            what = f"its output has {len(self.outputs[0]):,} bytes, and a plan's {MAX_OUTPUT_BYTES:,} at most"
+            raise ModelError(what, way_out="Make the model smaller")
         return _GOLDEN.pack(self.seed, len(self.outputs), len(self.outputs[0])) + b"".join(self.outputs)
 
     @classmethod

@@ -14,13 +14,18 @@
 #include "plan.h"
 
 #define NN_ALIGNMENT 16 /* of the arena, in bytes */
-#define NN_MAX_WORK 0x20000000u /* multiply-accumulates and moved bytes of one run that are still believed: half a billion */
+
+/* Work is counted in units of which each takes a Cortex-M4 eight cycles at most; a multiply-accumulate of a usual
+ * convolution is one, and takes three. PLAN.md says what the bounds follow from. */
+#define NN_MAX_WORK 0x1200000u        /* of one run: 19 million */
+#define NN_MAX_RESET_WORK 0x100000u   /* of making the state as new: 1 million */
+#define NN_MAX_GOLDEN_WORK 0x3000000u /* of a self-test: 50 million */
 
 struct nn {
     const uint8_t *network; /* the section NETW */
     const uint8_t *constants;
     uint8_t *arena;
-    uint32_t work; /* multiply-accumulates and moved bytes of one run, about */
+    uint32_t work; /* of one run, about, but never less than it is */
 };
 
 /* Validate the plan's network and lay it into the arena, state reset. Errors: enum plan_status; *nn is zeroed then, and
@@ -48,7 +53,8 @@ uint32_t nn_arena_bytes(const struct nn *nn);
 uint32_t nn_arena_wanted(const struct plan *plan);
 
 /* Run the golden windows of the plan and compare: 0 when all outputs are equal, else 1 + the number of the first window
- * that differs, or an enum plan_status where there are none. Resets the state before and after. */
+ * that differs, or an enum plan_status where there are none, or where they are more than NN_MAX_GOLDEN_WORK: no window was
+ * run then. Resets the state before and after. */
 int nn_golden(struct nn *nn, const struct plan *plan);
 
 #endif

@@ -4,6 +4,20 @@
  * make products of at most 64 bits, and a range that was checked is shorter than 2^31. */
 #include "nn_kernels.h"
 
+/* What records cost, in units of NN_MAX_WORK (nn.h); edged/compiler/work.py has the same. An estimate that a hostile plan
+ * cannot get under: tests/system/test_firmware_work.py counts the worst shapes of each kind. */
+#define COST_PIXEL 12u   /* conv, depthwise: of an output pixel */
+#define COST_OUTPUT 12u  /* conv, depthwise, pool: of a value */
+#define COST_RUN 3u      /* conv: of a piece of a kernel that lies apart, for each output channel */
+#define COST_TAP 3u      /* depthwise: of a multiply-accumulate at the border, four channels at a time */
+#define COST_ONE 8u      /* depthwise: likewise, one channel at a time */
+#define COST_MEAN 3u     /* pool: of a value that is averaged */
+#define COST_PAIR 16u    /* add, mul: of a value */
+#define COST_LINE 16u    /* add, mul, copy: of a line of the last dimension */
+#define COST_MOVE 2u     /* lut, copy: of a byte */
+#define COST_SOFTMAX 12u /* of a byte */
+#define COST_ROW 64u     /* softmax: of a row */
+
 #define LARGEST_REACH 0xffffu   /* of a kernel, from its first tap to its last, in one direction */
 #define LARGEST_WINDOW 0x800000 /* values that a pool may average: their sum stays within 31 bits */
 
@@ -98,7 +112,8 @@ int nn_check_conv(const struct nn_bounds *bounds, const uint8_t *record, uint64_
     uint32_t channels = (conv.out_c + NN_GROUP - 1) / NN_GROUP * NN_GROUP;
     uint64_t weights = (uint64_t)channels * conv.k_h * conv.k_w * conv.in_c;
     int status = check_convolving(bounds, &conv, weights, (uint64_t)conv.k_w * conv.in_c);
-    *work = (uint64_t)conv.out_h * conv.out_w * weights; /* both below 2^31, where the check was passed */
+    uint64_t taps = (uint64_t)conv.k_h * conv.k_w * (conv.in_c + COST_RUN);
+    *work = (uint64_t)conv.out_h * conv.out_w * (COST_PIXEL + channels * (taps + COST_OUTPUT)); /* 2^31 × 2^34 at most, and far less in any arena */
     return status;
 }
 
@@ -111,7 +126,8 @@ int nn_check_depthwise(const struct nn_bounds *bounds, const uint8_t *record, ui
     int status = check_convolving(bounds, &deep.conv, weights, deep.conv.in_c);
     if (status == PLAN_OK && (uint64_t)deep.conv.in_c * deep.channel_multiplier != deep.conv.out_c)
         status = PLAN_SHAPE;
-    *work = (uint64_t)deep.conv.out_h * deep.conv.out_w * weights;
+    uint32_t tap = deep.channel_multiplier == 1 && deep.conv.out_c % NN_GROUP == 0 ? COST_TAP : COST_ONE;
+    *work = (uint64_t)deep.conv.out_h * deep.conv.out_w * (COST_PIXEL + tap * weights + COST_OUTPUT * channels);
     return status;
 }
 
@@ -130,7 +146,7 @@ int nn_check_pool(const struct nn_bounds *bounds, const uint8_t *record, uint64_
     uint64_t out_bytes = (uint64_t)pool.out_h * pool.out_w * pool.in_c;
     if (!readable(bounds, pool.in, in_bytes) || !writable(bounds, pool.out, out_bytes))
         return PLAN_OFFSET;
-    *work = out_bytes * averaged; /* below 2^31 × 2^23 */
+    *work = out_bytes * (COST_MEAN * averaged + COST_OUTPUT); /* below 2^31 × 2^26 */
     return apart(pool.in, in_bytes, pool.out, out_bytes) ? PLAN_OK : PLAN_SHAPE;
 }
 
@@ -202,11 +218,12 @@ static int check_operand(const struct nn_bounds *bounds, uint32_t place, const i
 
 static int check_pair(const struct nn_bounds *bounds, const struct nn_format_pair *pair, uint64_t *work)
 {
-    *work = elements(pair->shape);
-    if (*work == 0)
+    uint64_t bytes = elements(pair->shape);
+    if (bytes == 0)
         return PLAN_SHAPE;
-    if (!writable(bounds, pair->out, *work))
+    if (!writable(bounds, pair->out, bytes))
         return PLAN_OFFSET;
+    *work = COST_PAIR * bytes + COST_LINE * (bytes / pair->shape[3]);
     int status = check_operand(bounds, pair->a, pair->stride_a, pair->out, pair->shape);
     return status != PLAN_OK ? status : check_operand(bounds, pair->b, pair->stride_b, pair->out, pair->shape);
 }
@@ -241,7 +258,7 @@ int nn_check_softmax(const struct nn_bounds *bounds, const uint8_t *record, uint
     if (!readable(bounds, softmax.in, bytes) || !writable(bounds, softmax.out, bytes)
         || !table_there(bounds, softmax.exps, 256 * 4, 4))
         return PLAN_OFFSET;
-    *work = 3 * bytes;
+    *work = COST_SOFTMAX * bytes + COST_ROW * softmax.rows;
     return apart(softmax.in, bytes, softmax.out, bytes) ? PLAN_OK : PLAN_SHAPE;
 }
 
@@ -254,7 +271,7 @@ int nn_check_lut(const struct nn_bounds *bounds, const uint8_t *record, uint64_t
     if (!readable(bounds, lut.in, lut.bytes) || !writable(bounds, lut.out, lut.bytes)
         || !table_there(bounds, lut.table, 256, 1))
         return PLAN_OFFSET;
-    *work = lut.bytes;
+    *work = COST_MOVE * (uint64_t)lut.bytes;
     return lut.in == lut.out || apart(lut.in, lut.bytes, lut.out, lut.bytes) ? PLAN_OK : PLAN_SHAPE;
 }
 
@@ -262,14 +279,15 @@ int nn_check_copy(const struct nn_bounds *bounds, const uint8_t *record, uint64_
 {
     struct nn_format_copy copy;
     nn_format_read(&copy, record, sizeof copy);
-    *work = elements(copy.shape);
-    if (*work == 0)
+    uint64_t bytes = elements(copy.shape);
+    if (bytes == 0)
         return PLAN_SHAPE;
+    *work = COST_MOVE * bytes + COST_LINE * (bytes / copy.shape[3]);
     struct touched from = touches(copy.from, copy.shape, copy.stride_from);
     struct touched to = touches(copy.out, copy.shape, copy.stride_out);
     if ((copy.out & NN_IN_CONSTANTS) != 0 || !walk_inside(bounds, copy.from, from) || !walk_inside(bounds, copy.out, to))
         return PLAN_OFFSET;
-    if ((int64_t)*work > to.last - to.first + 1) /* some byte would be written twice: a loop without an end, but for that */
+    if ((int64_t)bytes > to.last - to.first + 1) /* some byte would be written twice: a loop without an end, but for that */
         return PLAN_SHAPE;
     static const int32_t run[4] = {0, 0, 0, 1};
     uint32_t line[4] = {copy.shape[0], copy.shape[1], copy.shape[2], 2};

@@ -5,7 +5,8 @@
 static void move(int8_t *to, const int8_t *from, uint32_t bytes)
 {
     uint32_t word;
-    if (to < from || to >= from + bytes) {
+    uintptr_t ahead = (uintptr_t)to - (uintptr_t)from; /* as numbers: one may be flash, the other RAM */
+    if (ahead >= bytes) {
         uint32_t i = 0;
         for (; bytes - i >= 4; i += 4) {
             memcpy(&word, from + i, 4);

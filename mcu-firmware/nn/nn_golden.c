@@ -18,6 +18,12 @@ static uint32_t fill(const struct nn *nn, uint32_t x)
     return x;
 }
 
+/* In units of NN_MAX_WORK: the run, the making of its input and the comparing of its output. */
+static uint64_t work_of_window(const struct nn *nn)
+{
+    return (uint64_t)nn->work + 2 * (uint64_t)nn_input_bytes(nn) + 2 * (uint64_t)nn_output_bytes(nn) + 64;
+}
+
 static int first_wrong(struct nn *nn, uint32_t x, const uint8_t *outputs, uint32_t windows)
 {
     uint32_t bytes = nn_output_bytes(nn);
@@ -46,6 +52,8 @@ int nn_golden(struct nn *nn, const struct plan *plan)
     bytes = counts[1];
     if (windows == 0 || bytes != nn_output_bytes(nn) || (uint64_t)windows * bytes > section.size - HEADER_BYTES)
         return PLAN_SECTION;
+    if (windows * work_of_window(nn) > NN_MAX_GOLDEN_WORK)
+        return PLAN_WORK;
     nn_reset(nn);
     int wrong = first_wrong(nn, seed, section.bytes + HEADER_BYTES, windows);
     nn_reset(nn);

@@ -4,7 +4,7 @@
  * for a processor with SIMD is added beside it so: nn_conv_dsp.c defines nn_run_conv_dsp, with the same contract; the
  * board's board.mk says -DNN_RUN_CONV=nn_run_conv_dsp, and the table in nn_kernels.c takes it. A twin reads the same
  * weights (four channels side by side are one word) and must give the same bytes: tests/test_firmware_nn_operators.py
- * runs any library it is given against LiteRT's reference kernels, and tests/runner.c built twice, with and without the
+ * runs any library it is given against LiteRT's reference kernels, and tests/nn_runner.c built twice, with and without the
  * twin, must print the same. */
 #ifndef EDGED_NN_KERNELS_H
 #define EDGED_NN_KERNELS_H

@@ -2,6 +2,7 @@
 #include "nn.h"
 #include "nn_kernels.h"
 
+#define COST_RECORD 32u /* of reading a record, in units of NN_MAX_WORK */
 #define HEAD_BYTES ((uint32_t)sizeof(struct nn_format_head))
 
 static int part_inside(uint32_t offset, uint32_t bytes, uint32_t alignment, uint32_t size)
@@ -48,12 +49,12 @@ static int check_record(const struct nn_bounds *bounds, const uint8_t *record, u
     return nn_kernels[head->kind].check(bounds, record, work);
 }
 
-/* All records; *total is what a run costs. They fill their place to the last byte. */
+/* All records; *total is what a run costs (nn.h). They fill their place to the last byte. */
 static int check_records(const struct nn_format_network *header, const uint8_t *network, uint32_t *total)
 {
     struct nn_bounds bounds = {network + header->constants, header->constants_bytes, header->arena_bytes};
     uint32_t at = 0, count = (uint32_t)header->init_ops + header->ops;
-    uint64_t sum = 0;
+    uint64_t resetting = 0, running = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct nn_format_head head;
         uint64_t work = 0;
@@ -63,13 +64,12 @@ static int check_records(const struct nn_format_network *header, const uint8_t *
         int status = check_record(&bounds, record, header->records_bytes - at, &head, &work);
         if (status != PLAN_OK)
             return status;
-        sum += work; /* no record is more than 2^62, and the sum before it is small */
-        if (sum > NN_MAX_WORK)
+        *(i < header->init_ops ? &resetting : &running) += work + COST_RECORD; /* no wrap: work was small, or is below 2^63 */
+        if (resetting > NN_MAX_RESET_WORK || running > NN_MAX_WORK)
             return PLAN_WORK;
         at += head.bytes;
-        if (i >= header->init_ops)
-            *total += (uint32_t)work;
     }
+    *total = (uint32_t)running;
     return at == header->records_bytes ? PLAN_OK : PLAN_SECTION;
 }
 
