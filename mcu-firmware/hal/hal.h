@@ -21,7 +21,7 @@ enum hal_reset_reason {
     HAL_RESET_FAULT = 5,    /* a fault handler ended the last run */
 };
 
-/* Areas of flash, each a run of erase units of equal or different size. */
+/* Areas of flash, each a run of erase units of equal or different size; one of the settings' is ONE unit. */
 enum hal_area {
     HAL_AREA_SETTINGS_A = 0, /* two areas for the settings' log: one is written while the other is whole */
     HAL_AREA_SETTINGS_B = 1,
@@ -94,14 +94,15 @@ int hal_audio_present(void);
 
 /* ---- flash: mapped for reading, written by these three; 0 or a negative number ---- */
 
-/* Where an area can be read. Constant. */
+/* Where an area can be read: 8-byte aligned, as plans are read in place. Constant. */
 const uint8_t *hal_flash_map(enum hal_area area);
 
 /* Erase the one unit that holds `offset` of the area, to 0xff. Gives the number of bytes of that unit, so that the next
  * begins offset + that, or a negative number. May take board.erase_ms, during which nothing else happens. */
 int32_t hal_flash_erase(enum hal_area area, uint32_t offset);
 
-/* Program erased flash: offset and size are multiples of program_bytes. Bits only ever go from 1 to 0. */
+/* Program erased flash: offset and size are multiples of program_bytes; `from` may lie at any address. Bits only ever go
+ * from 1 to 0. */
 int hal_flash_program(enum hal_area area, uint32_t offset, const void *from, uint32_t size);
 
 #endif
