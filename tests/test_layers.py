@@ -121,7 +121,7 @@ SOLE_IMPORTERS = {
 
 PURE = re.compile(
     r"records|errors|decide|nearmiss|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(body|framing|group|smp)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(board|body|framing|group|health|smp|ticks)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}
