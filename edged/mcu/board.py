@@ -59,6 +59,8 @@ class BoardEvent:
     """With uid and boot it names the event for good; None: the board does not number, and says it once."""
     at_ms: int | None = None
     """When it was decided, since that boot, by the board's clock; None: as it arrived."""
+    arrived_ns: int | None = None
+    """CLOCK_MONOTONIC when it came, of a board without a clock: it may wait here for the outbox. None: just now."""
     duration_ms: int = 0
     """From its beginning to the moment it rests on, by the board's sample count."""
     began_sample: int | None = None
@@ -77,9 +79,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How a board is, as it answered one heartbeat; counts are since its boot."""
+    """How a board is, as it answered one heartbeat.
 
-    round_trip_ms: float
+    Counts are since its boot, or since the link was opened where it counts nothing itself.
+    """
+
+    round_trip_ms: float | None
+    """None: it was not asked, for a question would interrupt it; it is known to live by what it says."""
     answered_ns: int | None = None
     """CLOCK_MONOTONIC when the answer had come; None: as `pulse` returned."""
     boot: int | None = None
@@ -95,6 +101,10 @@ class Pulse:
     heard_s: float | None = None
     missed_s: float | None = None
     inferences: int | None = None
+    features_ms: float | None = None
+    """Of the last inference, from samples to features, as the board says."""
+    inference_ms: float | None = None
+    """Of the last inference, from features to scores, as the board says."""
     link_lost: int | None = None
     """Bytes that came to the board and found no room."""
     link_bad: int | None = None
