@@ -7,7 +7,7 @@ of board does not know of itself is None here, never an invented number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from edged.records import EventKind
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DriverName: TypeAlias = Literal["smp", "edge-impulse", "lines"]
 BoardState: TypeAlias = Literal["absent", "busy", "probing", "up", "stale", "resetting", "quarantined"]
 """`busy`: another program holds its port. `edged.mcu.health` leads from one to the next."""
+MAX_REASONS: Final = 12
+"""More kinds of nonsense than that are told apart by nobody; the rest is counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,12 @@ class LinkCounts:
     text_lines: int = 0
     foreign: dict[str, int] = field(default_factory=dict)
     """What came and was refused, by reason: `event of the future`, `too long`, …; at most a dozen reasons."""
+
+    def refuse(self, why: str) -> None:
+        """Count something that came and was refused. Whoever refuses it counts it, and then tells `Ears.wrong`."""
+        if why not in self.foreign and len(self.foreign) >= MAX_REASONS:
+            why = "of other reasons"
+        self.foreign[why] = self.foreign.get(why, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)
