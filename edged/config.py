@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edged.errors import ConfigError, Mistakes, Unavailable, UserError
-from edged.settings import Command, Config, File, Microphone, Model, Mqtt, Source, settings_of
+from edged.settings import Board, Command, Config, File, Microphone, Model, Mqtt, Source, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 __all__ = [
-    "Command", "Config", "File", "Microphone", "Model", "Mqtt", "Reading", "Source",
+    "Board", "Command", "Config", "File", "Microphone", "Model", "Mqtt", "Reading", "Source",
     "control_socket", "load", "naming", "schema", "where",
 ]  # fmt: skip
 

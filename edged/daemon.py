@@ -287,7 +287,8 @@ class Daemon:
 
     async def _all_known(self) -> None:
         speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
-        await asyncio.wait(speaking, timeout=READY_S)
+        if speaking:
+            await asyncio.wait(speaking, timeout=READY_S)
 
     async def _report(self) -> None:
         while True:

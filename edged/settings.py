@@ -132,6 +132,23 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A microcontroller on a serial port; its defaults are those of the table, for a board that no file names."""
+
+    port: str
+    driver: Literal["smp", "edge-impulse", "lines"] = "smp"
+    baud: int = 1_000_000
+    dtr: bool | None = None
+    rts: bool | None = None
+    uid: str | None = None
+    heartbeat_s: float = 3.0
+    labels: tuple[str, ...] | None = None
+    background: tuple[str, ...] = ()
+    threshold: float = 0.5
+    refractory_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file."""
 
@@ -143,6 +160,8 @@ class Config:
     health: Health
     clips: Clips
     runtime: Runtime
+    find_boards: bool
+    boards: Mapping[str, Board]
     sources: Mapping[str, Source]
     models: Mapping[str, Model]
 
@@ -169,6 +188,8 @@ def settings_of(told: Mapping[str, Any]) -> Config:
         health=Health(**told["health"]),
         clips=Clips(**told["clips"]),
         runtime=Runtime(**told["runtime"]),
+        find_boards=told["find_boards"],
+        boards={name: _board(board) for name, board in told["boards"].items()},
         sources={name: _source(source) for name, source in told["sources"].items()},
         models={name: _model(model) for name, model in told["models"].items()},
     )
@@ -182,6 +203,10 @@ def _source(told: Mapping[str, Any]) -> Source:
             return File(**{**told, "path": Path(told["path"])})
         case _:
             return Command(**{**told, "command": tuple(told["command"])})
+
+
+def _board(told: Mapping[str, Any]) -> Board:
+    return Board(**{**told, "labels": _words(told["labels"]), "background": tuple(told["background"])})
 
 
 def _model(told: Mapping[str, Any]) -> Model:

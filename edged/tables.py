@@ -15,29 +15,29 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from edged.board_tables import Board  # noqa: TC001 - pydantic resolves it at run time
+from edged.table import (
+    Bounded,
+    Channels,
+    Count,
+    Credential,
+    FilePath,
+    Level,
+    RateHz,
+    Seconds,
+    Share,
+    Table,
+    Votes,
+    Words,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
 MQTT_PORT, MQTTS_PORT = 1883, 8883  # IANA: mqtt, secure-mqtt
-
-
-def wrong(what: str, *, way_out: str) -> PydanticCustomError:
-    """Make the error that a validator raises, carrying the way out to the message."""
-    return PydanticCustomError("edged", "{what}", {"what": what, "way_out": way_out})
-
-
-def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
-    _no_nul(path)
-    return Path(info.context["folder"], path) if info.context else path
-
-
-def _no_nul(text: str | Path) -> str | Path:
-    if "\0" in str(text):
-        raise wrong("holds a NUL, which no name and no argument can", way_out="Leave it out")
-    return text
 
 
 def _host(host: str) -> str:
@@ -56,27 +56,6 @@ def _device(device: str) -> str:
     if device != "default" and not re.fullmatch(r"(name|usb):\s*[^\s\0][^\0]*", device):
         raise wrong("names no device", way_out="Write default, name:… or usb:…, as `edged devices` prints them")
     return device
-
-
-FilePath: TypeAlias = Annotated[Path, Field(strict=False), AfterValidator(_beside_the_file)]
-Words: TypeAlias = Annotated[
-    tuple[Annotated[str, Field(min_length=1), AfterValidator(_no_nul)], ...], Field(strict=False)
-]
-Level: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
-Credential: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]
-Seconds: TypeAlias = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
-Votes: TypeAlias = Annotated[int, Field(ge=1, le=62)]
-RateHz: TypeAlias = Annotated[int, Field(ge=4_000, le=384_000)]
-Channels: TypeAlias = Annotated[int, Field(ge=1, le=32)]
-Bounded: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class Table(BaseModel):
-    """One table of the file: frozen, no unknown keys, no guessing of types (``"1883"`` is not a number)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class Tls(Table):
@@ -314,7 +293,7 @@ class Model(Table):
     """Plain `.tflite`: how sound becomes its input."""
     policy: Policy = Policy()
     """How scores become decisions, for every label."""
-    policies: dict[str, Policy] = {}
+    policies: dict[str, Policy] = Field(default={})
     """By label: what is otherwise than in policy."""
 
     @field_validator("labels_file")
@@ -360,7 +339,18 @@ class Config(Table):
     """The sound that is kept."""
     runtime: Runtime = Runtime()
     """What runs .tflite models."""
-    sources: dict[Level, Source] = Field(min_length=1)
-    """By name: where sound comes from; the name is a level in topics."""
-    models: dict[Level, Model] = {}
+    find_boards: bool = False
+    """`true`: see to boards with edged's firmware on USB ports that none of `boards` names, too."""
+    boards: dict[Level, Board] = Field(default={})
+    """By name: microcontrollers that hear for themselves; the name is a level in topics."""
+    sources: dict[Level, Source] = Field(default={}, validate_default=True)
+    """By name: where sound comes from; the name is a level in topics; needed where there are no boards."""
+    models: dict[Level, Model] = Field(default={})
     """By name: what listens; without any, the default model hears every source."""
+
+    @field_validator("sources")
+    @classmethod
+    def _something_hears(cls, sources: dict[str, Source], info: ValidationInfo) -> dict[str, Source]:
+        if not sources and info.data.get("boards") == {} and info.data.get("find_boards") is False:
+            raise wrong("is missing", way_out="Add it")
+        return sources

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from edged import tables
+from edged.board_tables import Board
 from edged.errors import ConfigError, Mistakes
 from edged.mistakes import mistakes, nearest
 from edged.settings import settings_of
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
     from edged.mistakes import Place
     from edged.settings import Config
+    from edged.table import Table
 
 TOPIC_LEVELS = ("state", "hearing")
 """A source's own, where its models' names stand too."""
-TABLES: tuple[tuple[tuple[str, ...], type[tables.Table]], ...] = (
+TABLES: tuple[tuple[tuple[str, ...], type[Table]], ...] = (
     ((), tables.Config),
     (("mqtt",), tables.Mqtt),
     (("mqtt", "tls"), tables.Tls),
@@ -40,6 +42,7 @@ TABLES: tuple[tuple[tuple[str, ...], type[tables.Table]], ...] = (
     (("health",), tables.Health),
     (("clips",), tables.Clips),
     (("runtime",), tables.Runtime),
+    (("boards", "*"), Board),
     (("sources", "*", "microphone"), tables.Microphone),
     (("sources", "*", "file"), tables.File),
     (("sources", "*", "command"), tables.Command),
@@ -127,6 +130,7 @@ def _loose_ends(config: Config, path: Path) -> Iterator[ConfigError]:
         config.mqtt.password_credential or config.mqtt.password_file or config.mqtt.password_env
     ):
         yield ConfigError("is missing beside a password", file=path, key="mqtt.username", way_out="Add the user's name")
+    yield from _one_board_a_port(config, path)
     for name, model in config.models.items():
         if name in TOPIC_LEVELS:
             way_out = "Give the model another name"
@@ -144,6 +148,17 @@ def _loose_ends(config: Config, path: Path) -> Iterator[ConfigError]:
                     what = f"the model has no such label{nearest(label, model.labels)}"
                     way_out = f"Name any of {', '.join(model.labels)}"
                     yield ConfigError(what, file=path, key=f"models.{name}.{key}", value=label, way_out=way_out)
+
+
+def _one_board_a_port(config: Config, path: Path) -> Iterator[ConfigError]:
+    for key in ("port", "uid"):
+        first: dict[str, str] = {}
+        for name, board in config.boards.items():
+            value = getattr(board, key)
+            if value is not None and first.setdefault(value, name) != name:
+                what = f"is that of boards.{first[value]} too"
+                way_out = "Give each board its own, as `edged board list` prints them"
+                yield ConfigError(what, file=path, key=f"boards.{name}.{key}", value=value, way_out=way_out)
 
 
 if __name__ == "__main__":

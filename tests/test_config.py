@@ -21,11 +21,13 @@ from edged.config import Reading, control_socket, load, schema, where
 from edged.errors import ConfigError, Mistakes, Unavailable
 from edged.features.spec import KINDS
 from edged.records import Policy
+from edged.table import Table
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "packaging" / "edged.toml.example"
 SOURCE = '[sources.mic]\nkind = "microphone"\n'
 MICROPHONE = settings.Microphone(device="default", rate_hz=16_000, channels=1, chunk_ms=64)
+BOARD = '[boards.c]\nport = "usb:1A2B"\n'
 MODEL = SOURCE + '[models.m]\npath = "m.tflite"\n'
 
 
@@ -90,6 +92,22 @@ def test_a_policy_overrides_only_what_it_says_and_a_label_only_for_itself(file: 
     assert model.policies == {"dog": {"threshold": 0.9}}
 
 
+def test_boards_have_the_defaults_of_their_driver(file: Path) -> None:
+    found = load(written(file, BOARD + "[boards.d]\nport = '/dev/ttyACM0'\ndriver = 'lines'\nlabels = ['dog']"))
+    assert found.boards == {
+        "c": settings.Board(port="usb:1A2B"),
+        "d": settings.Board(port="/dev/ttyACM0", driver="lines", baud=115_200, labels=("dog",)),
+    }
+    assert (found.boards["c"].baud, found.find_boards, found.sources) == (1_000_000, False, {})
+    stated = load(written(file, BOARD + "driver = 'edge-impulse'\nbaud = 9600\nuid = 'AB:CD'"))
+    assert (stated.boards["c"].baud, stated.boards["c"].uid) == (9600, "ab:cd")
+
+
+def test_boards_alone_may_hear_and_so_may_those_that_are_found(file: Path) -> None:
+    assert load(written(file, "find_boards = true")).sources == {}
+    assert load(written(file, "find_boards = true\nsources = {}")).find_boards
+
+
 def test_the_policy_and_front_end_tables_match_the_records_they_fill() -> None:
     assert set(tables.Policy.model_fields) == {field.name for field in fields(Policy)}
     assert set(tables.FrontEnd.model_fields) == {"name"} | {
@@ -100,7 +118,7 @@ def test_the_policy_and_front_end_tables_match_the_records_they_fill() -> None:
 
 WRONG = [
     ("", "sources", None, "is missing", "Add it"),
-    ("sources = {}", "sources", None, "is empty", "Name at least one"),
+    ("sources = {}", "sources", None, "is missing", "Add it"),
     ('gateway = "my pi"\n' + SOURCE, "gateway", "my pi", "match pattern", "letters, digits"),
     ("gatway = 'x'\n" + SOURCE, "gatway", "x", "did you mean `gateway`?", "Rename"),
     ("zzz = 1\n" + SOURCE, "zzz", 1, "not a known key", "known here are gateway, "),
@@ -161,6 +179,29 @@ WRONG = [
     (MODEL + "policy = {n = 3}", "models.m.policy.of_m", None, "cannot hold n = 3", "Set of_m to 3"),
     (MODEL + "policy = {min_s = 3, max_s = 2}", "models.m.policy.max_s", 2, "less than min_s", "Raise max_s"),
     (MODEL + "policy = {refractory_s = -1}", "models.m.policy.refractory_s", -1, "too small", "Write 0 or more"),
+    ("[boards.c]", "boards.c.port", None, "is missing", "Add it"),
+    (BOARD + "prot = 1", "boards.c.prot", 1, "did you mean `port`?", "Rename"),
+    (BOARD + "driver = 'arduino'", "boards.c.driver", "arduino", "'edge-impulse' or 'lines'", "Write such"),
+    (BOARD + "baud = 0", "boards.c.baud", 0, "too small", "Write 300 or more"),
+    (BOARD + "baud = '115200'", "boards.c.baud", "115200", "valid integer", "without quotes"),
+    (BOARD + "dtr = 1", "boards.c.dtr", 1, "valid boolean", "true or false"),
+    (BOARD + "uid = 'red one'", "boards.c.uid", "red one", "no chip's number", "hexadecimal"),
+    (BOARD + "driver = 'lines'\nuid = 'ab'", "boards.c.uid", "ab", "told by no board", "Leave it out"),
+    (BOARD + "heartbeat_s = 60", "boards.c.heartbeat_s", 60, "too large", "Write 5 or less"),
+    (BOARD + "threshold = 0.7", "boards.c.threshold", 0.7, "decides by itself", "Leave it out"),
+    (BOARD + "labels = ['dog']", "boards.c.labels", None, "decides by itself", "Leave it out"),
+    (BOARD + "driver = 'lines'\nlabels = []", "boards.c.labels", None, "is empty", "Name at least one"),
+    (BOARD + "driver = 'lines'\nthreshold = 70", "boards.c.threshold", 70, "too large", "Write 1 or less"),
+    (BOARD + "[boards.d]\nport = 'usb:1A2B'", "boards.d.port", "usb:1A2B", "that of boards.c too", "its own"),
+    (BOARD + "uid = 'AB'\n[boards.d]\nport = '/d'\nuid = 'ab'", "boards.d.uid", "ab", "of boards.c too", "its own"),
+    ("[boards.c]\nport = 'ttyACM0'", "boards.c.port", "ttyACM0", "names no port", "edged board list"),
+    ("[boards.c]\nport = 'usb:'", "boards.c.port", "usb:", "names no port", "edged board list"),
+    ('[boards.c]\nport = "/dev/a\\u0000"', "boards.c.port", "/dev/a\0", "names no port", "edged board list"),
+    ("[boards.'the cellar']\nport = '/d'", 'boards."the cellar"', "the cellar", "match pattern", "letters, digits"),
+    ("[boards.'a/b']\nport = '/d'", 'boards."a/b"', "a/b", "match pattern", "letters, digits"),
+    ("boards = ['c']", "boards", None, "valid dictionary", "a table"),
+    ("find_boards = 1\n" + SOURCE, "find_boards", 1, "valid boolean", "true or false"),
+    ("find_boards = false\nboards = {}", "sources", None, "is missing", "Add it"),
 ]
 
 
@@ -318,10 +359,10 @@ def test_the_example_shows_every_key_of_every_table(file: Path) -> None:
     assert set(everything()) == shown
 
 
-def tables_of(table: tables.Table) -> list[tables.Table]:
+def tables_of(table: Table) -> list[Table]:
     values = [value for name in table.model_fields_set for value in [getattr(table, name)]]
     inner = [item for value in values for item in (value.values() if isinstance(value, dict) else [value])]
-    return [table, *(found for item in inner if isinstance(item, tables.Table) for found in tables_of(item))]
+    return [table, *(found for item in inner if isinstance(item, Table) for found in tables_of(item))]
 
 
 def test_commented_defaults_are_the_defaults(file: Path) -> None:
@@ -332,6 +373,11 @@ def test_commented_defaults_are_the_defaults(file: Path) -> None:
     assert shown.runtime == plain.runtime
     assert shown.mqtt.keepalive_s == plain.mqtt.keepalive_s
     assert shown.sources["microphone"] == plain.sources["mic"]
+    assert shown.find_boards == plain.find_boards
+    told = {"cellar": ("driver", "baud", "heartbeat_s"), "workshop": ("threshold", "refractory_s")}
+    for board, keys in told.items():
+        for key in keys:
+            assert getattr(shown.boards[board], key) == getattr(settings.Board(port="/d"), key)
 
 
 def test_the_page_repeats_every_description() -> None:
@@ -389,7 +435,8 @@ def test_json_tells_every_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_records_hold_what_the_tables_hold() -> None:
-    for name in ("Tls", "Mqtt", "Outbox", "Health", "Runtime", "Microphone", "File", "Command", "Model", "Config"):
+    names = "Tls Mqtt Outbox Health Runtime Microphone File Command Model Board Config"
+    for name in names.split():
         table, record = getattr(tables, name), getattr(settings, name)
         assert [field.name for field in fields(record)] == list(table.model_fields), name
 

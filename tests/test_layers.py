@@ -42,9 +42,11 @@ MAY = {
     "wholefile": "",
     # The config file.
     "password": "errors systemd",
-    "tables": "",
+    "table": "",
+    "board_tables": "table",
+    "tables": "board_tables table",
     "settings": "password",
-    "validation": "errors mistakes settings tables",
+    "validation": "errors board_tables mistakes settings table tables",
     "config": "errors settings validation",
     # The stages: none knows another, but that models have features.
     "audio": BASE,
@@ -115,8 +117,11 @@ SOLE_IMPORTERS = {
     },
     "keras": {"workshop.training", "workshop.windowed", "workshop.streaming"},
     "tomllib": {"validation", "workshop.boards", "workshop.recipe"},
-    "pydantic": {"tables", "validation", "schemas", "workshop.boards", "workshop.recipe", "workshop.recipe_tables"},
-    "pydantic_core": {"tables", "workshop.recipe_tables"},
+    "pydantic": {
+        *("table", "tables", "board_tables", "validation", "schemas"),
+        *("workshop.boards", "workshop.recipe", "workshop.recipe_tables"),
+    },
+    "pydantic_core": {"table", "workshop.recipe_tables"},
 }
 
 PURE = re.compile(
