@@ -1,4 +1,4 @@
-"""A cable that is no good: a pty between a board and whoever speaks to it, which adds, drops and bends bytes in bouts."""
+"""A bad cable: a pty between a board and whoever speaks to it, which adds, drops and bends bytes in bouts."""
 
 from __future__ import annotations
 
