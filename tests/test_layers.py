@@ -54,7 +54,11 @@ MAY = {
     "classify": BASE + "features mistakes shipped wholefile",
     "decide": BASE,
     "schemas": "records",
-    "messages": BASE + "clock schemas",
+    "board_schemas": "mcu records schemas",
+    "published": "board_schemas schemas",
+    "writer": "records schemas",
+    "board_messages": BASE + "board_schemas clock mcu schemas writer",
+    "messages": BASE + "board_messages clock schemas writer",
     "inbox": BASE,
     "eventfile": BASE,
     "outbox": BASE + "eventfile inbox",
@@ -105,6 +109,7 @@ SOLE_IMPORTERS = {
     "edge_impulse_linux": {"classify.eim_worker"},
     "pymicro_features": {"features.micro"},
     "cbor2": {"mcu.body"},
+    "serial": {"mcu.link"},
     "paho": {"connection"},
     "sqlite3": {"eventfile"},
     "systemd": {"systemd"},
@@ -118,14 +123,14 @@ SOLE_IMPORTERS = {
     "keras": {"workshop.training", "workshop.windowed", "workshop.streaming"},
     "tomllib": {"validation", "workshop.boards", "workshop.recipe"},
     "pydantic": {
-        *("table", "tables", "board_tables", "validation", "schemas"),
+        *("table", "tables", "board_tables", "validation", "published"),
         *("workshop.boards", "workshop.recipe", "workshop.recipe_tables"),
     },
     "pydantic_core": {"table", "workshop.recipe_tables"},
 }
 
 PURE = re.compile(
-    r"records|errors|decide|nearmiss|messages|mistakes|outage|schemas|watch|features(\..*)?|audio\.(level|wire|ledger|pace)"
+    r"records|errors|decide|nearmiss|(board_)?messages|mistakes|outage|(board_)?schemas|watch|writer|features(\..*)?|audio\.(level|wire|ledger|pace)"
     r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(board|body|framing|group|health|smp|ticks)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
