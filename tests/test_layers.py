@@ -81,7 +81,7 @@ MAY = {
     "clips": BASE + "audio clipstore clock lane nearmiss outage schemas",
     "station": ROAD + "clips clock outage reporter",
     # Microcontrollers.
-    "mcu": BASE,
+    "mcu": BASE + "decide",
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane",
     "report": ROAD + "clips clock mqtt schemas station vitals watch",
@@ -93,7 +93,7 @@ MAY = {
     "compiler": BASE + "classify features",
     "workshop": BASE + "audio classify compiler control decide features lane mistakes progress replay shipped "
     "wholefile",
-    "commands": SERVICE + "classifier compiler daemon installed progress replay shipped voice workshop",
+    "commands": SERVICE + "published classifier compiler daemon installed progress replay shipped voice workshop",
     "cli": "errors commands config workshop_cli",
     "workshop_cli": "",
     "__main__": "cli",
@@ -131,7 +131,7 @@ SOLE_IMPORTERS = {
 
 PURE = re.compile(
     r"records|errors|decide|nearmiss|(board_)?messages|mistakes|outage|(board_)?schemas|watch|writer|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(board|body|framing|group|health|smp|ticks)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(at|board|body|forwarder|framing|group|health|judge|lines|smp|textline|ticks)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}
