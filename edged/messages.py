@@ -6,23 +6,27 @@
     PREFIX/GATEWAY/sound/SOURCE/MODEL/event        never retained             Event
     PREFIX/GATEWAY/sound/SOURCE/MODEL/LABEL        retained                   ON or OFF
     PREFIX/GATEWAY/model/MODEL/state               retained                   ModelCondition
+    PREFIX/GATEWAY/mcu/BOARD/state                 retained                   BoardCondition
+    PREFIX/GATEWAY/mcu/BOARD/health                retained, periodic         BoardHealth
+    PREFIX/GATEWAY/mcu/BOARD/event                 never retained             BoardEvent
+    PREFIX/GATEWAY/mcu/BOARD/log                   never retained, QoS 0      BoardLine
 
 There is one topic per source and model: a shared one lets one microphone reset what another has said. Time is an
 argument; all times in one message come from one reading of the clocks (`edged.clock.Moment`).
 
 An event is written in two steps. `event` says what was heard, when it is heard; that is what the outbox keeps.
 `deliver` adds what is known only once it is stored and sent: its id, its sequence number, and whether it is late.
+What is said about boards is written in `edged.board_messages`; how any message is written, in `edged.writer`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from edged.board_messages import BoardMessages
 from edged.records import Condition, Decision, Draft, ModelState, Publication, Stored
 from edged.schemas import (
     SCHEMA,
@@ -34,21 +38,19 @@ from edged.schemas import (
     Status,
     Vitals,
 )
+from edged.writer import HEALTH_OUTLIVES, as_json, escaped, rounded, topic_level, utc
 
 if TYPE_CHECKING:
     from edged.clock import Moment
 
+__all__ = ["LATE_NS", "Heard", "Messages", "Stream", "topic_level", "utc"]
+
 LATE_NS = 10_000_000_000
 """An event delivered longer after it happened is late: whoever would ring a bell for it should not."""
-HEALTH_OUTLIVES = 3
-"""Periods after which the broker forgets a retained health (MQTT 5 message expiry): old health is no health."""
 BOOT_DIGITS = 8
 """Of the boot id, in an episode."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT_LEVEL = "event"
-_UNFIT = re.compile("[%+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-"""What may not stand in one level of a topic (MQTT 5.0 sections 1.5.4 and 4.7), and the escape sign itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,49 +82,12 @@ class Heard:
     """Level of the audio, minus infinity for digital silence, None where it was not measured."""
 
 
-def topic_level(name: str) -> str:
-    """Make any name fit for one level of a topic, different names for different levels.
-
-    What MQTT forbids or gives a meaning (``+ # /``, controls) becomes ``%XX`` as in a URL, and so does ``%``; all else,
-    spaces too, stays as it is: ``Bark/woof`` is ``Bark%2Fwoof``.
-
-    Raises:
-        ValueError: The name is empty.
-    """
-    if not name:
-        raise ValueError("an empty name cannot be a level of a topic")
-    return _UNFIT.sub(lambda unfit: _escape(unfit[0]), name)
-
-
-def _escape(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-
-
-def utc(utc_ns: int) -> str:
-    """Write a time, ns since 1970, as ISO 8601 with milliseconds: ``2026-11-22T10:00:00.250Z``."""
-    instant = _EPOCH + timedelta(milliseconds=utc_ns // 1_000_000)
-    return instant.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-
-
-class Messages:
-    """Writes every message of one gateway in one run of edged.
-
-    Args:
-        gateway: The gateway's name.
-        boot_id: This boot of the machine, from `edged.clock.boot_id`.
-        version: Of edged.
-        prefix: First levels of every topic.
-    """
-
-    def __init__(self, *, gateway: str, boot_id: str, version: str, prefix: str = "edged") -> None:
-        self._gateway = gateway
-        self._boot_id = boot_id
-        self._version = version
-        self._root = "/".join(topic_level(level) for level in (*prefix.split("/"), gateway))
+class Messages(BoardMessages):
+    """Writes every message of one gateway in one run of edged."""
 
     def outlives(self, topic: str) -> bool:
-        """Tell whether a topic is about a source, label or model, and may be left when that is gone; status stays."""
-        return topic.startswith((f"{self._root}/sound/", f"{self._root}/model/"))
+        """Tell whether a topic is about a source, model or board, and may be left when that is gone; status stays."""
+        return topic.startswith(tuple(self._topic(kind, "") for kind in ("sound", "model", "mcu")))
 
     def online(self, *, reason: str, moment: Moment) -> Publication:
         """Say that the gateway is connected."""
@@ -214,9 +179,9 @@ class Messages:
             kind=decision.kind,
             label=decision.label,
             episode=self._episode(stream, decision, heard),
-            score=_rounded(decision.score, 4),
-            peak=_rounded(decision.peak, 4),
-            mean=_rounded(decision.mean, 4),
+            score=rounded(decision.score, 4),
+            peak=rounded(decision.peak, 4),
+            mean=rounded(decision.mean, 4),
             level_dbfs=_level(heard.level_dbfs),
             began=utc(at_ns - duration_ns),
             began_ns=at_ns - duration_ns,
@@ -231,7 +196,7 @@ class Messages:
             clock_synchronised=moment.synchronised,
         )
         topic = self._topic("sound", topic_level(stream.source), topic_level(stream.model), _EVENT_LEVEL)
-        return Draft(stream=str(stream), topic=topic, body=_json(asdict(sound)))
+        return Draft(stream=str(stream), topic=topic, body=as_json(asdict(sound)))
 
     def deliver(self, stored: Stored, *, moment: Moment) -> Publication:
         """Make a stored event ready to send; whenever that is done, id and sequence come out the same.
@@ -246,7 +211,7 @@ class Messages:
         arrival = {"id": name, "sequence": stored.sequence, "late": self._late(body, moment), "again": stored.again}
         return Publication(
             topic=stored.topic,
-            payload=_json(body | arrival),
+            payload=as_json(body | arrival),
             properties=(("id", name), ("kind", str(body.get("kind")))),
         )
 
@@ -263,25 +228,9 @@ class Messages:
     def _label_topic(self, stream: Stream, label: str) -> str:
         level = topic_level(label)
         if level == _EVENT_LEVEL:  # a label of that name would speak on the events' own topic
-            level = _escape(level[0]) + level[1:]
+            level = escaped(level[0]) + level[1:]
         return self._topic("sound", topic_level(stream.source), topic_level(stream.model), level)
-
-    def _topic(self, *levels: str) -> str:
-        return "/".join((self._root, *levels))
-
-    def _retained(
-        self, shape: Status | Health | SourceCondition | ModelCondition, *levels: str, expiry_s: int | None = None
-    ) -> Publication:
-        return Publication(topic=self._topic(*levels), payload=_json(asdict(shape)), retain=True, expiry_s=expiry_s)
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(errors="replace")
-
-
-def _rounded(value: float, digits: int) -> float:
-    return round(float(value), digits)  # float(): a NumPy scalar is no JSON number
 
 
 def _level(level_dbfs: float | None) -> float | None:
-    return None if level_dbfs is None or not math.isfinite(level_dbfs) else _rounded(level_dbfs, 1)
+    return None if level_dbfs is None or not math.isfinite(level_dbfs) else rounded(level_dbfs, 1)

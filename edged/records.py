@@ -143,6 +143,9 @@ class Draft:
     topic: str
     body: bytes
     """JSON object without id and sequence; they are written in at delivery."""
+    once: tuple[str, str] | None = None
+    """(key, token) of an event that its sender repeats until it is stored; it is stored only where its token is not
+    the last one under that key."""
 
 
 @dataclass(frozen=True, slots=True)

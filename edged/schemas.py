@@ -1,15 +1,14 @@
 """The JSON shapes that subscribers read, each field with what it means; `edged.messages` fills them.
 
-They are plain dataclasses, so that the daemon pays for no library. pydantic is imported only when somebody asks for
-the JSON Schemas, which are made from these very classes and their docstrings. `SCHEMA` is in every JSON payload: it
-grows when a field changes its meaning or goes; new fields may come at any time, so a subscriber ignores what it does
-not know.
+They are plain dataclasses, so that the daemon pays for no library; `edged.published` makes JSON Schemas of these very
+classes and their docstrings, and of those of `edged.board_schemas`. `SCHEMA` is in every JSON payload: it grows when a
+field changes its meaning or goes; new fields may come at any time, so a subscriber ignores what it does not know.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, is_dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from edged.records import EventKind, ModelState, SourceState  # noqa: TC001 - pydantic resolves them at run time
 
@@ -245,21 +244,3 @@ class Health(Vitals):
     """The same instant on the monotonic clock; with it, times of this boot can be corrected once the clock is set."""
     boot_id: str
     clock_synchronised: bool
-
-
-SHAPES = {"status": Status, "health": Health, "source": SourceCondition, "model": ModelCondition, "event": Event}
-
-
-def schemas() -> dict[str, dict[str, Any]]:
-    """Describe every JSON payload as a JSON Schema (draft 2020-12), by the names of `SHAPES`."""
-    return {name: _schema(shape) for name, shape in SHAPES.items()}
-
-
-def _schema(shape: type) -> dict[str, Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - 50 ms and 5 MB that only the asking command should pay
-
-    described: dict[str, Any] = TypeAdapter(shape).json_schema()
-    for base in shape.__mro__[1:]:
-        if is_dataclass(base):  # pydantic reads the docstrings of a class's own fields, not of those it inherits
-            described["properties"] |= TypeAdapter(base).json_schema()["properties"]
-    return described

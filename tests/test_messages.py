@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from edged.clock import Moment
 from edged.messages import LATE_NS, Heard, Messages, Stream, topic_level, utc
+from edged.published import schemas
 from edged.records import Condition, Decision, Stored
-from edged.schemas import ModelHealth, MqttHealth, OutboxHealth, SourceHealth, Vitals, schemas
+from edged.schemas import ModelHealth, MqttHealth, OutboxHealth, SourceHealth, Vitals
 
 if TYPE_CHECKING:
     from edged.records import Draft, Publication

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edged.schemas import schemas
+from edged.published import schemas
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "MQTT.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"<!-- (\w+) -->\n```json\n(.*?)```", DOCUMENT, re.DOTALL)

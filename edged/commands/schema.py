@@ -14,6 +14,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "config":
         from edged.config import schema  # noqa: PLC0415 - one of the two is wanted
     else:
-        from edged.schemas import schemas as schema  # noqa: PLC0415 - as above
+        from edged.published import schemas as schema  # noqa: PLC0415 - as above
     print(json.dumps(schema(), indent=2))
     return 0
