@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 MAX_ASKED: Final = 16
 ANSWER_S: Final = 2.0
 
+NO_FRAME: Final = "a damaged frame"
 NO_MESSAGE: Final = "a frame that is no message"
+ECHO: Final = "what we said, as an echo"
 AGAIN: Final = "a request that waits already"
 UNASKED: Final = "an answer that nobody waits for"
 TOO_MANY: Final = "more requests than are answered"
@@ -79,6 +81,7 @@ class SmpClient:
         self._reader = framing.Reader()
         self._lock = asyncio.Lock()
         self._request: Message | None = None
+        """The last."""
         self._answer: asyncio.Future[tuple[Message, int]] | None = None
         self._sequence = os.urandom(1)[0]  # an answer to a program that had the port before us must not fit ours
         self._requests: dict[tuple[int, int, int, int], Message] = {}
@@ -126,7 +129,7 @@ class SmpClient:
             try:
                 answer, answered_ns = await self._tried(timeout_s, tries)
             finally:
-                self._request = self._answer = None
+                self._answer = None
         try:
             refusal = smp.refusal(answer)
         except Malformed as error:
@@ -154,7 +157,9 @@ class SmpClient:
         while True:
             bad = self._reader.bad
             found = self._reader.feed(await self._link.read())
-            counts.bad += self._reader.bad - bad
+            if self._reader.bad > bad:
+                counts.bad += self._reader.bad - bad
+                self._wrong(NO_FRAME)
             for each in found:
                 match each:
                     case framing.Frame(message):
@@ -170,6 +175,9 @@ class SmpClient:
             self._link.counts.bad += 1
             self._wrong(NO_MESSAGE)
             return
+        if message == self._request:  # by a line that leads back to us; an answer would come back as one
+            self._refuse(ECHO)
+            return
         self._understood()
         if not message.is_response:
             self._take_request(message)
@@ -183,8 +191,7 @@ class SmpClient:
         if self._requests.get(key) == message:
             self._link.counts.refuse(AGAIN)
         elif key not in self._requests and len(self._requests) >= MAX_ASKED:
-            self._link.counts.refuse(TOO_MANY)
-            self._wrong(TOO_MANY)
+            self._refuse(TOO_MANY)
         else:
             self._requests[key] = message
             self._more.set()
@@ -200,6 +207,10 @@ class SmpClient:
                     del self._requests[key]
                     if answer is not None:
                         await self._link.write(framing.write(smp.write(answer)))
+
+    def _refuse(self, why: str) -> None:
+        self._link.counts.refuse(why)
+        self._wrong(why)
 
 
 def _in_words(refusal: Refusal) -> str:
