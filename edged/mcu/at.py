@@ -7,8 +7,7 @@ on GitHub.
 
 A command ends with a return and is echoed; its answer ends with the prompt `> `. `b` stops what runs, and where nothing
 runs it is a command that does not exist: either way a prompt follows. Some firmware loses what comes faster than
-PIECE_BYTES in PIECE_S. `AT+CONFIG?` tells who the board is, and prints its owner's keys beside that: `redact` is for
-every line that goes anywhere.
+PIECE_BYTES in PIECE_S. `AT+CONFIG?` tells who the board is, and prints its owner's keys beside that: see secrets.py.
 
     Predictions (DSP: 16 ms., Classification: 1 ms., Anomaly: 2 ms.):         Timing: DSP 140 ms, inference 4 ms, …
         no: 0.08984                                                           #Classification predictions:
@@ -42,12 +41,15 @@ RUN = "AT+RUNIMPULSE"
 RESET = "AT+RESET"
 """Optional in the command set 1.8.0; most boards have none."""
 
-_SECRET = re.compile(r"(?i)(key|password|ssid)(\s*[:=]\s*)\S.*")
-_KEY = re.compile(r"\bei_[0-9A-Za-z]{8,}|(?<![0-9A-Za-z])[0-9a-fA-F]{20,}(?![0-9A-Za-z])")
-"""A project's API key begins so; a HMAC key is hexadecimal, and so is what is left of a key in a torn line."""
-_REFUSED = re.compile(r"Not a valid AT command|Command not found|No handler for command|Command not implemented|^ERR\b")
+_REFUSED = re.compile(
+    r"(?:Not a valid AT command|Command not found!|No handler for command!) \(AT\+|Command not implemented|^ERR\b"
+)
+"""Of what we asked; `b` is refused too, with its name, where nothing runs."""
 _STARTED = re.compile(r"^Starting inferencing")
-_CHATTER = re.compile(r"^(Recording|Sampling|Inferencing (settings|stopped)|\s*(Interval|Frame size|Sample length)\b)")
+_CHATTER = re.compile(
+    r"^(Recording|Sampling|Not a valid AT command \(b?\)|Inferencing (settings|stopped)"
+    r"|\s*(Interval|Frame size|Sample length)\b)"
+)
 _TIMES = re.compile(r"^(Timing: |Predictions \()")
 _CLASSES = re.compile(r"^\s*No\. of classes: (\d{1,4})$")
 _HEADER = re.compile(r"^(Predictions( \(.*\))?:|#?Classification predictions:)\s*$")
@@ -84,9 +86,9 @@ def pieces(command: str) -> list[bytes]:
     return [written[at : at + PIECE_BYTES] for at in range(0, len(written), PIECE_BYTES)]
 
 
-def redact(text: str) -> str:
-    """The text without its owner's keys and passwords."""
-    return _KEY.sub("(redacted)", _SECRET.sub(r"\1\2(redacted)", text))
+def refusal(line: str) -> str | None:
+    """What the board says, if it says that it has no such command, or cannot."""
+    return line.strip() if _REFUSED.search(line) else None
 
 
 def identity(answer: Iterable[str]) -> Identity | None:
@@ -150,8 +152,8 @@ class Results:
         """What a line beside the scores says."""
         if _TIMES.match(line):
             return times(line)
-        if _REFUSED.search(line):
-            return Refused(line.strip())
+        if (why := refusal(line)) is not None:
+            return Refused(why)
         if _STARTED.match(line):
             return Began()
         if classes := _CLASSES.match(line):

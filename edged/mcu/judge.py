@@ -7,7 +7,7 @@ sketches print what they hear, and nothing where they hear nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,12 +54,17 @@ class _Track:
 
 
 class Judge:
-    """Decides about one board's labels."""
+    """Decides about one board's labels.
 
-    def __init__(self, hearing: Hearing) -> None:
+    Args:
+        hearing: What the scores mean.
+        complete: Each result has all labels: none has fallen because it is not mentioned.
+    """
+
+    def __init__(self, hearing: Hearing, *, complete: bool = False) -> None:
         self.refused = 0
         """Scores of labels that were too many."""
-        self._hearing = hearing
+        self._hearing, self._complete = hearing, complete
         self._policy = Policy(threshold=hearing.threshold, refractory_s=hearing.refractory_s)
         self._tracks: dict[str, _Track] = {}
 
@@ -77,7 +82,7 @@ class Judge:
         return not any(self._hearing.hears(label) and score > self._policy.threshold for label, score in scores.items())
 
     def begin_anew(self) -> None:
-        """Forget what was heard: the board has begun anew."""
+        """Forget what was heard: the board begins anew."""
         self._tracks.clear()
 
     def _score(self, label: str, score: float, at_ms: int) -> list[BoardEvent]:
@@ -88,7 +93,7 @@ class Judge:
                 return []
             decider = Decider(labels=[label], policies={label: self._policy}, rate_hz=1000)
             track = self._tracks[label] = _Track(decider, said_ms=at_ms)
-        if at_ms - track.said_ms > GONE_MS:
+        if at_ms - track.said_ms > GONE_MS and not self._complete:
             track.decider.step(_window(0.0, track.said_ms))
         track.said_ms = at_ms
         return [_event(decision) for decision in track.decider.step(_window(score, at_ms))]
@@ -102,8 +107,3 @@ def _event(decision: Decision) -> BoardEvent:
     return BoardEvent(
         kind=decision.kind, label=decision.label, score=decision.score, peak=decision.peak, mean=decision.mean
     )
-
-
-def arrived(event: BoardEvent, at_ns: int) -> BoardEvent:
-    """The event, with when it came."""
-    return replace(event, arrived_ns=at_ns)
