@@ -145,11 +145,19 @@ def the_input_is_kept() -> bytes:
     return told.done(source, told.add(before, source))
 
 
+def kept_and_never_read() -> bytes:
+    told = Streaming("past")
+    source = told.values()
+    told.assign("past", source)
+    return told.done(source, told.add(source, source))
+
+
 MODELS: dict[str, Callable[[], bytes]] = {
     each.__name__: each
     for each in (
         *(queue, swap, read_after_assign, assigned_twice, the_past_is_the_output, the_whole_queue_is_the_output),
         *(new_before_past, one_part_in_two_queues, the_input_is_kept),
+        kept_and_never_read,
     )
 }
 

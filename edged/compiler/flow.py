@@ -213,12 +213,13 @@ class _Attempt:
             yield from late.get(operator.at, [])
 
     def _last_touched(self, name: str) -> int:
-        return max(
+        touched = (
             operator.at
             for operator in self._graph.operators
             for index in (*operator.inputs, *operator.outputs)
             if index >= 0 and self._aliases.view(index).root == name
         )
+        return max(touched, default=0)
 
     def _of(self, operator: Operator) -> Sequence[Step]:
         match operator.name:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edged.classify.runtime import open_interpreter
 from edged.compiler.sections import Golden
+from edged.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,14 +82,23 @@ class Reference:
     """A model under the reference kernels, bytes in and bytes out."""
 
     def __init__(self, model: bytes, *, library: Library, file: Path) -> None:
+        self._library, self._file = library, file
         self._interpreter = open_interpreter(model, library=library, kernels="reference", file=file)
         (self._takes,), (self._gives,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.size: Final = int(np.prod(self._takes["shape"]))
         self.output_bytes: Final = int(np.prod(self._gives["shape"]))
 
     def answer(self, window: bytes) -> bytes:
-        """The outputs of the next window, as the runtime holds them."""
+        """The outputs of the next window, as the runtime holds them.
+
+        Raises:
+            ModelError: The model ends in an error, as one does that reads what was never assigned.
+        """
         given: NDArray[np.int8] = np.frombuffer(window, dtype=self._takes["dtype"]).reshape(self._takes["shape"])
         self._interpreter.set_tensor(self._takes["index"], given)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as why:
+            what = f"{self._library} cannot run it: {' '.join(str(why).split())}"
+            raise ModelError(what, file=self._file, way_out="Convert the model anew") from None
         return self._interpreter.get_tensor(self._gives["index"]).tobytes()
