@@ -98,6 +98,7 @@ OTHERS = (
         in_daemon=False,
     ),
     Row("cbor2", "import cbor2", "whoever talks to boards", in_daemon=False),
+    Row("pyserial", "import serial", "whoever talks to boards", in_daemon=False),
     Row("pymicro-wakeword", "import pymicro_wakeword", "never: only its models are read", numpy=True, in_daemon=False),
 )
 STANDARD = (
