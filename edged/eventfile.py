@@ -4,6 +4,10 @@ Every commit is synced (`synchronous=FULL`): with NORMAL, WAL mode may lose the 
 numbers of events and the sequences of streams only ever grow, also when the file is empty; what was lost is counted
 in the transaction that loses it.
 
+An event that its sender repeats until it is stored comes with a key and a token (`Draft.once`). The last token under
+each key is kept in the transaction that stores its event, so that whatever is cut off when, the event is stored once;
+what comes again is counted. At most `TOKENS_CAP` keys are kept; then the one that was used least lately is forgotten.
+
 The file is locked as long as it is open, so a second daemon is refused. When it is opened, a file of up to
 `CHECK_BYTES` is read through by `quick_check`; of a larger one the rows are counted, no more, because edged should be
 ready within a second. Damage, found then or later, means that the file must be set aside under another name, never
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from edged.records import Draft
 
 CHECK_BYTES = 8 * 2**20
+TOKENS_CAP = 1024
+"""Senders that repeat themselves: boards, of which a gateway has a few dozen."""
 EVICT_SHARE = 64
 """While the file is too large, one 64th of its events goes at a time."""
 
@@ -41,6 +47,10 @@ STEPS = (
         "CREATE TABLE stream (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID",
         """CREATE TABLE event (number INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL,
                                sequence INTEGER NOT NULL, topic TEXT NOT NULL, body BLOB NOT NULL)""",
+    ),
+    (
+        "ALTER TABLE outbox ADD COLUMN duplicates INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE once (key TEXT PRIMARY KEY, token TEXT NOT NULL, number INTEGER NOT NULL) WITHOUT ROWID",
     ),
 )
 """Statements that lead from each version of the format to the next; `user_version` counts the steps done."""
@@ -69,7 +79,8 @@ class EventFile:
     Args:
         path: Where it is; it is made if it is not there.
         caps: How much it may hold.
-        former: A damaged file, which this new one follows: numbers and sequences go on, its events count as lost.
+        former: A damaged file, which this new one follows: numbers, sequences and tokens go on, its events count as
+            lost.
 
     Raises:
         StateError: It cannot be used until the user mends something.
@@ -97,32 +108,38 @@ class EventFile:
         """The newest number that was there, or in the former file, when this one was opened."""
 
     def _load(self) -> None:
-        self.id, self.lost = self._db.execute("SELECT id, lost FROM outbox").fetchone()
+        self.id, self.lost, self.duplicates = self._db.execute("SELECT id, lost, duplicates FROM outbox").fetchone()
         self.depth: int = _one(self._db, "SELECT count(*) FROM event")
         self.newest: int = _one(self._db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence")
         self.sequences: dict[str, int] = dict(self._db.execute("SELECT name, sequence FROM stream"))
+        self.tokens: dict[str, str] = dict(self._db.execute("SELECT key, token FROM once ORDER BY number"))
+        """By key, the one used least lately first."""
 
     def write(self, drafts: Sequence[Draft], *, deleted: Collection[int], skipped: Mapping[str, int]) -> None:
         """Delete, count what was dropped before it got here, store, and make room: all of it, or nothing.
 
         Args:
-            drafts: What is stored, in this order.
+            drafts: What is stored, in this order, but for what is stored already.
             deleted: Numbers to delete.
             skipped: Events dropped, by stream; their places in the sequence stay empty.
         """
         sequences = {stream: self.sequences.get(stream, 0) + count for stream, count in skipped.items()}
+        fresh, tokens = self._fresh(drafts)
+        duplicates = self.duplicates + len(drafts) - len(fresh)
         with self._translated(), _transaction(self._db):
-            depth = self.depth - self._delete(deleted) + len(drafts)
-            newest = self._insert(drafts, sequences)
+            depth = self.depth - self._delete(deleted) + len(fresh)
+            newest = self._insert(fresh, sequences)
+            self._remember(tokens, newest)
             evicted = self._make_room(depth)
             delivered = len(
                 self._evicted.intersection(deleted)
             )  # on their way when they were evicted, and they arrived
             lost = self.lost + sum(skipped.values()) + len(evicted) - delivered
-            if lost != self.lost:
-                self._db.execute("UPDATE outbox SET lost = ?", (lost,))
+            if (lost, duplicates) != (self.lost, self.duplicates):
+                self._db.execute("UPDATE outbox SET lost = ?, duplicates = ?", (lost, duplicates))
         self.depth, self.lost, self.newest = depth - len(evicted), lost, newest
         self.sequences |= sequences
+        self.tokens, self.duplicates = tokens, duplicates
         self._evicted.difference_update(deleted)
         self._evicted.update(number for number in evicted if number <= self._read_to)
 
@@ -152,6 +169,25 @@ class EventFile:
         if not numbers:
             return 0
         return self._db.executemany("DELETE FROM event WHERE number = ?", ((number,) for number in numbers)).rowcount
+
+    def _fresh(self, drafts: Sequence[Draft]) -> tuple[list[Draft], dict[str, str]]:
+        """Leave out what is stored already; give the rest, and the tokens as they are once that is stored too."""
+        fresh, tokens = [], self.tokens
+        for draft in drafts:
+            if draft.once is not None:
+                key, token = draft.once
+                if tokens.get(key) == token:
+                    continue
+                tokens = {each: tokens[each] for each in tokens if each != key} | {key: token}
+            fresh.append(draft)
+        return fresh, dict(list(tokens.items())[-TOKENS_CAP:])
+
+    def _remember(self, tokens: dict[str, str], number: int) -> None:
+        """Keep these tokens, and no others."""
+        gone = ((key,) for key in self.tokens if key not in tokens)
+        new = ((key, token, number) for key, token in tokens.items() if self.tokens.get(key) != token)
+        self._db.executemany("DELETE FROM once WHERE key = ?", gone)
+        self._db.executemany("INSERT OR REPLACE INTO once VALUES (?, ?, ?)", new)
 
     def _insert(self, drafts: Sequence[Draft], sequences: dict[str, int]) -> int:
         """Store events, note in `sequences` how far each stream has come, return the newest number."""
@@ -242,11 +278,14 @@ def _migrate(db: sqlite3.Connection, version: int, former: EventFile | None) -> 
         db.execute(f"PRAGMA user_version = {len(STEPS)}")
         if version == 0:
             db.execute(
-                "INSERT INTO outbox VALUES (?, ?)", (uuid.uuid4().hex, former.lost + former.depth if former else 0)
+                "INSERT INTO outbox (id, lost, duplicates) VALUES (?, ?, ?)",
+                (uuid.uuid4().hex, *((former.lost + former.depth, former.duplicates) if former else (0, 0))),
             )
         if former is not None:
             db.execute("INSERT INTO sqlite_sequence VALUES ('event', ?)", (former.newest,))
             db.executemany("INSERT INTO stream VALUES (?, ?)", former.sequences.items())
+            ordered = enumerate(former.tokens.items(), former.newest - len(former.tokens))
+            db.executemany("INSERT INTO once VALUES (?, ?, ?)", ((key, token, at) for at, (key, token) in ordered))
 
 
 @contextlib.contextmanager

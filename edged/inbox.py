@@ -2,7 +2,7 @@
 
 The loop puts in events, deletions and questions and never waits; the owner takes all that is there at once, so that
 whatever gathered while a commit ran shares the next one. Events beyond the cap push out the oldest, which are counted
-by stream until the file knows of them.
+by stream until the file knows of them; those whose sender will repeat them (`Draft.once`) are not lost by that.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ class Inbox:
     def _drop_over_cap(self) -> None:
         while len(self._entries) > self._cap:
             draft, committed = self._entries.popleft()
-            self._skipped[draft.stream] += 1
+            if draft.once is None:
+                self._skipped[draft.stream] += 1
             settle(committed, StorageFull("dropped: too many events are waiting for the disk"))
 
     def _due_in(self) -> float | None:

@@ -11,6 +11,10 @@ transaction that brings in the new, and `lost` counts them. Before they are comm
 `waiting_cap`; while the disk is full that is where they stay, tried again each second, the oldest dropped and
 counted. A lost event leaves a gap in the sequence of its stream.
 
+What comes twice. An event whose sender repeats it until it is stored (`Draft.once`) is stored once: if it is the last
+one that was stored under its key, it is dropped, and counted in `duplicates`, and whoever put it there is told the same
+as the first time. Dropped from memory for lack of room it is no loss, since its sender still has it.
+
 How long deletions wait. A deletion only keeps an event from being sent twice, so it waits up to a second for other
 work to share a commit with, and reading skips what is deleted already. SIGKILL in that second means that some events
 are delivered again.
@@ -95,6 +99,11 @@ class Outbox:
         return self._inbox.dropped + (0 if self._file is None else self._file.lost)
 
     @property
+    def duplicates(self) -> int:
+        """Events dropped because they were stored before, since the file was made."""
+        return 0 if self._file is None else self._file.duplicates
+
+    @property
     def waiting(self) -> int:
         """Events not committed yet."""
         return self._inbox.waiting
@@ -125,7 +134,7 @@ class Outbox:
         self._inbox.offer(drafts)
 
     async def put(self, drafts: Sequence[Draft]) -> None:
-        """Take events in, at most `waiting_cap`, and return when the last is committed.
+        """Take events in, at most `waiting_cap`, and return when the last is committed, now or before (`Draft.once`).
 
         Raises:
             StorageFull: The last was dropped, or the outbox is closed.

@@ -77,6 +77,7 @@ def measured(
             depth=outbox.depth,
             waiting=outbox.waiting,
             lost=outbox.lost,
+            duplicates=outbox.duplicates,
             set_aside=None if outbox.set_aside is None else str(outbox.set_aside),
         ),
         mqtt=MqttHealth(

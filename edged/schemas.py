@@ -146,6 +146,8 @@ class OutboxHealth(Described):
     """Events not stored yet, in memory."""
     lost: int
     """Events that will never be delivered because the outbox was full, since the outbox was made."""
+    duplicates: int
+    """Events of boards that came again though they were stored, and were dropped, since the outbox was made."""
     set_aside: str | None
     """The damaged file that was found at start and kept under this name; null when there was none."""
 

@@ -36,7 +36,7 @@ VITALS = Vitals(
     throttled=(),
     load=0.3,
     rss_bytes=61_000_000,
-    outbox=OutboxHealth(state="ok", depth=0, waiting=0, lost=0, set_aside=None),
+    outbox=OutboxHealth(state="ok", depth=0, waiting=0, lost=0, duplicates=0, set_aside=None),
     mqtt=MqttHealth(connected_since=None, reconnects=0, unheard=0, unsendable=0),
     sources={"usb-mic": SourceHealth(state="hearing", heard_s=3.0, missed_s=0.5, dropped=0)},
     models={"usb-mic/alexa": ModelHealth(state="running", windows=100, dropped_s=0.0)},
@@ -83,7 +83,7 @@ def test_health() -> None:
     said = MESSAGES.health(VITALS, moment=MOMENT, every_s=30)
     body = check(said, "health")
     assert (said.topic, said.retain, said.expiry_s) == ("edged/kitchen/health", True, 90)
-    assert body["outbox"] == {"state": "ok", "depth": 0, "waiting": 0, "lost": 0, "set_aside": None}
+    assert body["outbox"] == {"state": "ok", "depth": 0, "waiting": 0, "lost": 0, "duplicates": 0, "set_aside": None}
     assert body["models"]["usb-mic/alexa"]["windows"] == 100
 
 

@@ -10,11 +10,16 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edged import eventfile
 from edged.errors import StateError, StorageFull
+from edged.eventfile import Caps, Damaged, EventFile
+from edged.inbox import Inbox
 from edged.outbox import Outbox
 from edged.records import Draft
 
@@ -34,6 +39,11 @@ def draft(text: str | int, stream: str = "mic/alexa") -> Draft:
 
 def drafts(*texts: str | int) -> list[Draft]:
     return [draft(text) for text in texts]
+
+
+def told(text: str | int, token: str, key: str = "mcu/ab") -> Draft:
+    """Make an event that its sender may repeat."""
+    return replace(draft(text, "mcu/cellar/event"), once=(key, token))
 
 
 def texts(stored: list[Stored]) -> list[str]:
@@ -228,6 +238,159 @@ def test_closing_commits_what_waits_and_then_takes_nothing(opened: Callable[...,
     assert len(everything(opened())) == 300
 
 
+# --- what its sender repeats until it is stored ---
+
+
+def test_what_is_told_again_is_stored_once_and_counted(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([told("a", "1")]))
+    run(outbox.put([told("a", "1")]))
+    assert (texts(everything(outbox)), outbox.depth, outbox.duplicates, outbox.lost) == (["a"], 1, 1, 0)
+    run(outbox.put([told("a", "1"), told("b", "2"), told("b", "2"), draft("c"), told("d", "3")]))
+    events = everything(outbox)
+    assert texts(events) == ["a", "b", "c", "d"]
+    assert [event.sequence for event in events if event.stream == "mcu/cellar/event"] == [1, 2, 3]
+    assert (outbox.depth, outbox.duplicates, outbox.lost) == (4, 3, 0)
+
+
+def test_only_the_last_token_of_each_key_counts(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([told("a", "1"), told("b", "2"), told("a again", "1"), told("other", "1", key="mcu/cd")]))
+    assert texts(everything(outbox)) == ["a", "b", "a again", "other"]
+    assert outbox.duplicates == 0
+
+
+def test_a_token_outlives_its_event_and_a_restart(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([told("a", "1"), told("x", "1", key="mcu/cd")]))
+    outbox.delete(event.number for event in everything(outbox))
+    outbox.close()
+    again = opened()
+    run(again.put([told("a", "1"), told("x", "1", key="mcu/cd"), told("b", "2")]))
+    assert texts(everything(again)) == ["b"]
+    assert again.duplicates == 2
+    again.close()
+    assert opened().duplicates == 2
+
+
+def test_the_token_is_kept_in_the_transaction_that_stores_the_event(opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    assert outbox._file is not None
+    statements: list[str] = []
+    outbox._file._db.set_trace_callback(statements.append)
+    run(outbox.put([told("a", "1")]))
+    outbox.close()
+    said = [statement.split()[0] for statement in statements]
+    assert said.count("BEGIN") == said.count("COMMIT") == 1
+    where = {name: at for at, text in enumerate(statements) for name in ("event", "once") if f" INTO {name} " in text}
+    assert said.index("BEGIN") < where["event"] < where["once"] < said.index("COMMIT")
+
+
+def test_tokens_of_many_senders_are_bounded_and_those_used_lately_stay(
+    opened: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eventfile, "TOKENS_CAP", 3)
+    outbox = opened()
+    for at, key in enumerate(("a", "b", "c", "a", "d")):  # b has gone
+        run(outbox.put([told(key, str(at), key=key)]))
+    for life in (outbox, None):
+        now = life or opened()
+        before = now.duplicates
+        run(now.put([told("d", "4", key="d"), told("a", "3", key="a"), told("c", "2", key="c")]))
+        assert now.duplicates == before + 3
+        now.close()
+    last = opened()
+    run(last.put([told("b", "1", key="b")]))
+    assert texts(everything(last))[-1] == "b"
+    assert last.duplicates == 6
+
+
+def test_a_batch_of_more_senders_than_are_kept(opened: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eventfile, "TOKENS_CAP", 2)
+    outbox = opened()
+    run(outbox.put([told(key, "1", key=key) for key in "abcde"]))
+    assert texts(everything(outbox)) == list("abcde")
+    assert outbox._file is not None
+    assert outbox._file.tokens == {"d": "1", "e": "1"}
+    assert outbox._file._db.execute("SELECT key FROM once ORDER BY key").fetchall() == [("d",), ("e",)]
+
+
+def test_a_damaged_file_hands_its_tokens_on(path: Path, opened: Callable[..., Outbox]) -> None:
+    outbox = opened()
+    run(outbox.put([told("x" * 3000, str(at)) for at in range(900)]))
+    run(outbox.put([told("x", "899"), told("y", "7", key="mcu/cd")]))
+    assert outbox._file is not None
+    outbox._file._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._file._db.execute("PRAGMA cache_size = 1")
+    scribble(path)
+    with pytest.raises(StorageFull, match="damaged"):
+        everything(outbox)
+    run(outbox.put([told("known", "899"), told("y", "7", key="mcu/cd"), told("new", "900")]))
+    assert texts(everything(outbox)) == ["new"]
+    assert (outbox.lost, outbox.duplicates, outbox.state) == (901, 3, "ok")
+    outbox.close()
+    reopened = opened()
+    run(reopened.put([told("new", "900"), told("y", "7", key="mcu/cd")]))
+    assert (texts(everything(reopened)), reopened.duplicates) == (["new"], 5)
+
+
+def test_pushed_out_of_memory_it_is_no_loss_for_its_sender_has_it() -> None:
+    inbox = Inbox(cap=2)
+    refused: Future[None] = Future()
+    inbox.offer([told("a", "1")], refused)
+    inbox.offer([draft("b"), draft("c"), draft("d")])
+    with pytest.raises(StorageFull, match="too many"):
+        refused.result(timeout=0)
+    work = inbox.take()
+    assert work is not None
+    assert [each.body for each, _ in work.entries] == [b"c", b"d"]
+    assert (inbox.dropped, dict(work.skipped)) == (1, {"mic/alexa": 1})
+
+
+# --- the file as earlier versions of edged have left it ---
+
+
+def first_format(path: Path) -> None:
+    """Write an outbox as edged did before it knew senders that repeat themselves: by the first of the steps alone."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA journal_mode = WAL")
+        for statement in eventfile.STEPS[0]:
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {eventfile.APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+        db.execute("INSERT INTO outbox VALUES ('0f0f', 41)")
+        insert = "INSERT INTO event (stream, sequence, topic, body) VALUES ('mic/alexa', ?, 't', ?)"
+        db.executemany(insert, [(at, str(at).encode()) for at in range(1, 8)])
+        db.execute("INSERT INTO stream VALUES ('mic/alexa', 7)")
+        db.execute("DELETE FROM event WHERE number < 3")
+
+
+def test_a_file_of_the_first_format_is_taken_over_whole(path: Path, opened: Callable[..., Outbox]) -> None:
+    first_format(path)
+    outbox = opened()
+    events = everything(outbox)
+    assert [(event.number, event.outbox, event.sequence) for event in events] == [(n, "0f0f", n) for n in range(3, 8)]
+    assert (outbox.depth, outbox.lost, outbox.duplicates, outbox.set_aside) == (5, 41, 0, None)
+    run(outbox.put([draft("8"), told("told", "1"), told("told", "1")]))
+    assert [(event.number, event.sequence) for event in everything(outbox)][-2:] == [(8, 8), (9, 1)]
+    outbox.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(eventfile.STEPS),)
+        assert db.execute("SELECT id, lost, duplicates FROM outbox").fetchall() == [("0f0f", 41, 1)]
+    assert opened().duplicates == 1
+
+
+def test_taking_a_file_over_is_all_or_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_format(path)
+    steps = (eventfile.STEPS[0], (*eventfile.STEPS[1], "INSERT INTO nowhere VALUES (1)"))
+    monkeypatch.setattr(eventfile, "STEPS", steps)
+    with pytest.raises(Damaged, match="no such table"):
+        EventFile(path, caps=Caps(messages=10, bytes=2**20), former=None)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("SELECT * FROM outbox").fetchall() == [("0f0f", 41)]
+
+
 # --- what bad files get ---
 
 
@@ -282,8 +445,8 @@ def scribble(path: Path) -> None:
 def test_a_file_from_a_newer_edged_is_refused_with_a_way_out(path: Path, opened: Callable[..., Outbox]) -> None:
     opened().close()
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 2")
-    with pytest.raises(StateError, match=r"newer edged, in format 2; this one knows 1.*Install the newer") as refused:
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(StateError, match=r"newer edged, in format 3; this one knows 2.*Install the newer") as refused:
         opened()
     assert refused.value.file == str(path)
 
