@@ -170,6 +170,10 @@ class SelftestRecord(Structure):
     _fields_ = (("windows", c_uint32), ("differs", c_int32), ("micros", c_uint32))
 
 
+class _Recorded(Structure):
+    _fields_ = (("first", c_uint64), ("has_first", c_int), ("data", c_void_p), ("data_bytes", c_uint32))
+
+
 WHY = POINTER(c_char_p)
 CALLS: dict[str, tuple[Any, ...]] = {
     "reset": (c_int,),
@@ -188,6 +192,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "inject_mode": (c_int, c_int, WHY),
     "inject": (c_int, c_uint64, c_void_p, c_uint32, POINTER(_Injected), WHY),
     "selftest": (c_int, POINTER(SelftestRecord), WHY),
+    "record": (c_int, POINTER(_Recorded), WHY),
 }
 """struct service: each call's result and arguments behind `app`, in the order of the header."""
 TYPES = {name: ctypes.CFUNCTYPE(result, c_void_p, *taken) for name, (result, *taken) in CALLS.items()}
@@ -217,6 +222,7 @@ class Board:
         self.uploaded = (512, 0)
         self.injected = (512, 1, b"\x01\x02")
         self.tested = SelftestRecord(4, -1, 1234)
+        self.recorded = (16000, b"\x01\x00\xff\xff")
         calls = {name: TYPES[name](getattr(self, f"_{name}")) for name in CALLS}
         self._service = _Service(None, *calls.values())
 
@@ -299,6 +305,14 @@ class Board:
 
     def _selftest(self, _app: object, out: Any, why: Any) -> int:
         out[0] = self.tested
+        return self._failed(why)
+
+    def _record(self, _app: object, out: Any, why: Any) -> int:
+        self.said.append(("record", out[0].first if out[0].has_first else None))
+        out[0].first, samples = self.recorded
+        assert out[0].data_bytes >= len(samples)
+        ctypes.memmove(out[0].data, samples, len(samples))
+        out[0].data_bytes = len(samples)
         return self._failed(why)
 
 

@@ -173,9 +173,20 @@ def test_a_selftest_arrives() -> None:
         assert group.read(group.Selftest, ask(board, group.selftest()).body) == expected
 
 
+def test_what_the_microphone_heard_arrives() -> None:
+    rng, board = random.Random(27), Board()
+    for _ in range(200):
+        first = rng.choice((None, number(rng, 64)))
+        board.recorded = (number(rng, 64), rng.randbytes(2 * rng.randrange(621)))
+        answer = ask(board, group.record(first=first))
+        assert group.read(group.Recorded, answer.body) == group.Recorded(*board.recorded)
+        assert board.said.pop() == ("record", first)
+
+
 CAN_FAIL = [
     *(group.subscribe(lease_ms=1), group.begin_upload(b"", length=1, sha256=SHA), group.try_model(SHA, trial_ms=1)),
     *(group.confirm(SHA), group.revert(), group.injection(on=True), group.inject(b"", offset=0), group.selftest()),
+    group.record(),
 ]
 IN_VERSION_1 = {
     Error.UNKNOWN: 1,

@@ -43,6 +43,7 @@ STANDARD = {
 }
 MAY_LACK = {
     *(("subscribe-request", "from"), ("upload-response", "match"), ("information-request", "format")),
+    ("record-request", "from"),
     *(("groups-single-request", "index"), ("groups-single-response", "end"), ("groups-details-request", "groups")),
 }
 OURS = {
@@ -56,6 +57,7 @@ OURS = {
     "revert": [group.revert()],
     "inject": [group.injection(on=False), group.inject(bytes(1024), offset=2**64 - 1)],
     "selftest": [group.selftest()],
+    "record": [group.record(), group.record(first=2**64 - 1)],
 }
 
 
@@ -76,6 +78,7 @@ def boards() -> Iterator[Board]:
         board.tested = SelftestRecord(most, rng.choice((-1, 0, 2**31 - 1)), most)
         board.injected = ((1 << bits) - 1, most, bytes(bits))
         board.uploaded = (most, bits % 2)
+        board.recorded = ((1 << bits) - 1, bytes(2 * bits))
         board.granted_ms = most
         yield board
 

@@ -39,6 +39,7 @@ class Command(IntEnum):
     REVERT = 8
     INJECT = 9
     SELFTEST = 10
+    RECORD = 11
 
 
 class Error(IntEnum):
@@ -279,6 +280,16 @@ class Selftest:
     """The mean."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the microphone heard."""
+
+    first: int = _wire("from", _number)
+    """Number of the first sample here; later than asked for: what lies between is lost."""
+    samples: bytes = _wire("data", _bytes)
+    """s16 little-endian; none: it has heard no later ones yet."""
+
+
 def hello() -> Message:
     """Who are you? Answered with Hello."""
     return Message(Op.READ, GROUP, Command.HELLO)
@@ -339,3 +350,8 @@ def inject(samples: bytes, *, offset: int) -> Message:
 def selftest() -> Message:
     """Run the model's golden windows. Answered with Selftest."""
     return Message(Op.WRITE, GROUP, Command.SELFTEST)
+
+
+def record(*, first: int | None = None) -> Message:
+    """What did the microphone hear from that sample on? None: what does it hear from now on. Answered with Recorded."""
+    return Message(Op.READ, GROUP, Command.RECORD, {} if first is None else {"from": first})

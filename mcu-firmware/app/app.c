@@ -56,6 +56,8 @@ static int listen(struct app *app)
     uint32_t missed = 0;
     size_t count = hal_audio_read(samples, AUDIO_SAMPLES, &missed);
 
+    if (app->tape_until_us != 0)
+        tape_push(&app->tape, server_microphone_clock(app) + missed, samples, count);
     app->missed += missed;
     if (app->injecting) {
         app->aside += missed + count;
@@ -182,6 +184,8 @@ static void tick(struct app *app)
         app->lease_until_us = 0;
     if (app->injecting && app->now_us >= app->inject_until_us)
         server_end_injection(app);
+    if (app->tape_until_us != 0 && app->now_us >= app->tape_until_us)
+        app->tape_until_us = 0;
     if (model_overdue(&app->model, app->now_us))
         model_revert(&app->model, &why);
     if (app->reset_us != 0

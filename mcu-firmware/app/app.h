@@ -18,12 +18,14 @@
 #include "../proto/smp.h"
 #include "model.h"
 #include "ring.h"
+#include "tape.h"
 
 #define APP_VERSION "0.1.0"
 #define APP_LEASE_MS_MAX 60000u    /* a gateway that asks for more is given so much */
 #define APP_RESEND_US 1000000u     /* after which an event that nobody acknowledged is sent again */
 #define APP_HEARTBEAT_US 5000000u
 #define APP_INJECT_US 10000000u    /* so long without sound, and injection is over: the microphone is on again */
+#define APP_TAPE_US 5000000u      /* so long after it was read, what is heard is still kept */
 #define APP_RESET_US 500000u       /* a reset waits no longer for the link to be idle */
 
 struct app {
@@ -70,6 +72,10 @@ struct app {
     uint64_t inject_until_us;
     struct service_injected *injection; /* the message that is being heard, or NULL */
     uint32_t injection_room;
+
+    /* What the microphone hears, for whoever records it. */
+    struct tape tape;
+    uint64_t tape_until_us; /* 0: nobody does, and nothing is kept */
 
     /* Time. */
     uint64_t idle_us; /* slept since the boot */

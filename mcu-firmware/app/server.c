@@ -244,6 +244,36 @@ static int selftest(void *context, struct service_selftest *out, const char **wh
     return SERVICE_OK;
 }
 
+/* ---- the microphone ---- */
+
+uint64_t server_microphone_clock(const struct app *app)
+{
+    return app->injecting ? app->aside : app->model.hear.heard;
+}
+
+static int record(void *context, struct service_recorded *out, const char **why)
+{
+    struct app *app = context;
+    size_t count = out->data_bytes / 2;
+
+    out->data_bytes = 0;
+    if (!app->microphone) {
+        *why = "there is no microphone";
+        return SERVICE_INVALID;
+    }
+    if (out->has_from && out->from > server_microphone_clock(app)) {
+        *why = "that sample was not heard yet";
+        return SERVICE_OFFSET;
+    }
+    if (app->tape_until_us == 0)
+        tape_start(&app->tape, server_microphone_clock(app));
+    app->tape_until_us = app->now_us + APP_TAPE_US;
+    if (!out->has_from)
+        out->from = app->tape.next;
+    out->data_bytes = 2 * (uint32_t)tape_read(&app->tape, &out->from, out->data, count);
+    return SERVICE_OK;
+}
+
 /* ---- injection ---- */
 
 void server_end_injection(struct app *app)
@@ -356,5 +386,6 @@ void server_start(struct app *app)
         .inject_mode = inject_mode,
         .inject = inject,
         .selftest = selftest,
+        .record = record,
     };
 }

@@ -25,6 +25,7 @@ enum service_command {
     SERVICE_REVERT = 8,    /* write */
     SERVICE_INJECT = 9,    /* write */
     SERVICE_SELFTEST = 10, /* write */
+    SERVICE_RECORD = 11,   /* read */
 };
 
 enum service_error {
@@ -127,6 +128,13 @@ struct service_selftest {
     uint32_t micros; /* of one window, the mean */
 };
 
+struct service_recorded {
+    uint64_t from; /* in: the first sample that is wanted, where has_from; out: of the first that is given */
+    int has_from;
+    uint8_t *data; /* s16 little-endian; in: where to put them, in *data_bytes of room */
+    uint32_t data_bytes;
+};
+
 struct service {
     void *app;
     /* OS group */
@@ -149,6 +157,7 @@ struct service {
     int (*inject)(void *app, uint64_t offset, const uint8_t *samples, uint32_t bytes, struct service_injected *out,
                   const char **why);
     int (*selftest)(void *app, struct service_selftest *out, const char **why);
+    int (*record)(void *app, struct service_recorded *out, const char **why);
 };
 
 #endif

@@ -288,11 +288,34 @@ static int selftest(struct exchange *exchange)
     return 0;
 }
 
+/* As with injection, the samples come where the response ends, and move into it. */
+static int record(struct exchange *exchange)
+{
+    const struct service *service = exchange->service;
+    size_t beside = SMP_HEADER_BYTES + 32; /* header, keys and heads of the response: 8 + 23 at most */
+    size_t room = exchange->capacity > beside ? exchange->capacity - beside : 0;
+    struct service_recorded out = {.data = exchange->out + exchange->capacity - room, .data_bytes = (uint32_t)room};
+    enum body_found has_from = body_uint64(&exchange->request, "from", &out.from);
+    int error;
+
+    if (has_from == BODY_WRONG)
+        return exchange_malformed(exchange, "from: the number of a sample");
+    out.has_from = has_from == BODY_FOUND;
+    error = service->record(service->app, &out, &exchange->why);
+    if (error != 0)
+        return result(error);
+    if (out.data_bytes > room)
+        return -SMP_EMSGSIZE;
+    body_put_bstr(&exchange->response, "data", out.data, out.data_bytes);
+    body_put_uint(&exchange->response, "from", out.from);
+    return 0;
+}
+
 static const struct smp_command commands[] = {
     {SERVICE_HELLO, hello, NULL},         {SERVICE_SUBSCRIBE, NULL, subscribe}, {SERVICE_HEARTBEAT, heartbeat, NULL},
     {SERVICE_SLOTS, slots, NULL},         {SERVICE_UPLOAD, NULL, upload},       {SERVICE_TRY, NULL, try_model},
     {SERVICE_CONFIRM, NULL, confirm},     {SERVICE_REVERT, NULL, revert},       {SERVICE_INJECT, NULL, inject},
-    {SERVICE_SELFTEST, NULL, selftest},
+    {SERVICE_SELFTEST, NULL, selftest},   {SERVICE_RECORD, record, NULL},
 };
 
 const struct smp_group smp_group_edged = {

@@ -162,6 +162,17 @@ static int eager_selftest(void *app, struct service_selftest *out, const char **
     return eager_error(app, why);
 }
 
+static int eager_record(void *app, struct service_recorded *out, const char **why)
+{
+    uint32_t room = out->data_bytes;
+
+    out->from = out->has_from ? out->from : UINT64_MAX;
+    out->data_bytes = eager_next(app) & 1u ? room : eager_next(app) % (room + 1);
+    for (uint32_t i = 0; i < out->data_bytes; i++)
+        out->data[i] = (uint8_t)i;
+    return eager_error(app, why);
+}
+
 static struct service eager_service(struct eager *eager)
 {
     return (struct service){
@@ -182,6 +193,7 @@ static struct service eager_service(struct eager *eager)
         .inject_mode = eager_inject_mode,
         .inject = eager_inject,
         .selftest = eager_selftest,
+        .record = eager_record,
     };
 }
 

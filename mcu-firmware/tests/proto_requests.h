@@ -8,7 +8,7 @@
 
 #define PROTO_SHA "0123456789abcdef0123456789abcdef"
 #define PROTO_BYTES(text) {sizeof(text) - 1, (const uint8_t *)(text)}
-#define PROTO_REQUESTS 22
+#define PROTO_REQUESTS 23
 
 struct proto_request {
     size_t size;
@@ -31,6 +31,7 @@ static const struct proto_request proto_requests[PROTO_REQUESTS] = {
     PROTO_BYTES("\x0a\0\0\0\0\x41\x0a\x09\xa1\x62on\xf5"),                                  /* inject */
     PROTO_BYTES("\x0a\0\0\0\0\x41\x0b\x09\xa2\x63off\x1b\0\0\0\0\0\0\0\x07\x64" "data\x44\1\0\2\0"),
     PROTO_BYTES("\x0a\0\0\0\0\x41\x0c\x0a\xa0"),                                            /* selftest */
+    PROTO_BYTES("\x08\0\0\0\0\x41\x14\x0b\xa1\x64" "from\x1b\0\0\0\0\0\0\0\x07"),               /* record */
     PROTO_BYTES("\x02\0\0\0\0\0\x0d\0\xa1\x61" "d\x65" "h\xc3\xb6rt"),                      /* echo, version 1 */
     PROTO_BYTES("\x08\0\0\0\0\0\x0e\x02\xa0"),                                              /* tasks */
     PROTO_BYTES("\x0a\0\0\0\0\0\x0f\x04\xa1\x68" "datetime\x77" "2026-11-22T18:40:00.123"), /* date and time */
