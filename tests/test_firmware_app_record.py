@@ -154,7 +154,8 @@ def test_an_erase_is_a_gap_in_the_numbers(tmp_path: Path, plan: bytes) -> None:
         first = read(link).first
         link.upload(plan)
         missed = link.heartbeat().missed
-        found, end = [], first
+        found: list[Recorded] = []
+        end = first
         deadline = time.monotonic() + 20
         while not found or found[-1].samples:
             assert time.monotonic() < deadline
