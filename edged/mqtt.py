@@ -47,6 +47,8 @@ BATCH = 64
 """Events fetched from the outbox at once."""
 RETAINED_CAP = 20_000
 """Topics whose last value is kept (YAMNet has 521 labels a source); beyond, the oldest topic is not said again."""
+SAY_CAP = 256
+"""Messages for now or never (lines of boards' logs) that wait to be sent."""
 KEEPALIVE_S = 30
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 5.0
 STEADY_S = 10.0
@@ -112,6 +114,7 @@ class Link:
         self._outbox, self._deliver, self._announce = outbox, deliver, announce
         self._retained: dict[str, Publication] = {}
         self._unsent: dict[str, Publication] = {}
+        self._said_once: deque[Publication] = deque(maxlen=SAY_CAP)
         self._ready: deque[Stored] = deque()
         self._cursor = 0
         self._more = True
@@ -147,6 +150,12 @@ class Link:
         self._retained[publication.topic] = publication
         self._unsent[publication.topic] = publication
         self._awake.set()
+
+    def say(self, publication: Publication) -> None:
+        """Send this now, or, without a connection, never; while too much waits to be sent, the oldest is dropped."""
+        if self.state == "connected":
+            self._said_once.append(publication)
+            self._awake.set()
 
     async def run(self) -> None:
         """Connect, serve, and connect again; return only after `stop`."""
@@ -205,6 +214,7 @@ class Link:
         self.state, self.connected_since = "away", None
         self._flying.clear()
         self._ready.clear()
+        self._said_once.clear()
         self._let_go()
 
     async def _leave(self, connection: Connection, leaving: _Leaving) -> None:
@@ -232,6 +242,8 @@ class Link:
         while connection.lost is None and len(self._flying) < connection.room:
             if self._unsent:
                 self._send_retained(connection, self._unsent.pop(next(iter(self._unsent))))
+            elif self._said_once:
+                self._send_retained(connection, self._said_once.popleft())
             elif self._muted or self._held is not None:
                 return
             elif self._ready:

@@ -81,7 +81,7 @@ MAY = {
     "clips": BASE + "audio clipstore clock lane nearmiss outage schemas",
     "station": ROAD + "clips clock outage reporter",
     # Microcontrollers.
-    "mcu": BASE + "decide",
+    "mcu": BASE + "clock decide outage outbox settings",
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane",
     "report": ROAD + "clips clock mqtt schemas station vitals watch",
