@@ -62,7 +62,7 @@ class BoardLink(Described):
     text_lines: int
     """Lines of its log."""
     foreign: dict[str, int]
-    """What came whole and was refused, by reason."""
+    """What came whole and was refused, by reason, with how often."""
     board_lost: int | None
     """Bytes that came to the board and found no room there, since its boot."""
     board_bad: int | None
@@ -88,7 +88,7 @@ class BoardHealth(Described):
     boot: int | None
     """Counts the board's boots, across power cuts."""
     reset: str | None
-    """Why it booted: power, pin, software, watchdog, fault or unknown."""
+    """Why it booted: `power`, `pin`, `software`, `watchdog`, `fault` or `unknown`."""
     uptime_s: float | None
     """Of the board, when it answered last; null, as is all that follows up to `link`, while it does not answer."""
     round_trip_ms: float | None

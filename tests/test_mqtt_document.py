@@ -34,6 +34,35 @@ def test_every_field_and_value_is_explained(name: str) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("board", "A board"),
+        ("board_health", "A board's health"),
+        ("board_event", "A board's events"),
+        ("board_log", "A board's log"),
+    ],
+)
+def test_a_boards_tables_repeat_what_the_schemas_say(name: str, section: str) -> None:
+    page = DOCUMENT.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| [^|]+ \| (.*?) ?\|$", page, re.MULTILINE))
+    told = flat(SCHEMAS[name], SCHEMAS[name].get("$defs", {}))
+    assert rows.keys() == told.keys()
+    assert {field: rows[field] for field, words in told.items() if words} == {f: w for f, w in told.items() if w}
+
+
+def flat(schema: dict[str, Any], shapes: dict[str, Any], outer: str = "") -> dict[str, str]:
+    """Every field with its description, those of an object in it under both names."""
+    found = {}
+    for field, told in schema["properties"].items():
+        kinds = [kind["$ref"].rpartition("/")[2] for kind in [told, *told.get("anyOf", ())] if "$ref" in kind]
+        if not kinds or "description" in told:
+            found[outer + field] = told.get("description", "")
+        for kind in kinds:
+            found |= flat(shapes[kind], shapes, f"{outer}{field}.")
+    return found
+
+
 def fields(schema: dict[str, Any]) -> list[str]:
     """Names of all fields, and all values of those that have few."""
     shapes = [schema, *schema.get("$defs", {}).values()]
