@@ -6,25 +6,31 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from edged.errors import Unavailable
 from edged.mcu import group
 from edged.mcu.client import SmpClient
+from edged.mcu.drivers import said
 from edged.mcu.group import Command, Event
 from edged.mcu.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from edged.mcu.board import BoardEvent
     from edged.mcu.smp import Message
 
 
 @contextlib.asynccontextmanager
-async def client_of(device: Path, *, events: list[Event] | None = None) -> AsyncIterator[SmpClient]:
-    """Speak to a board; what it asks is answered, and its events are kept."""
+async def client_of(device: Path, *, heard: Callable[[BoardEvent], object] = bool) -> AsyncIterator[SmpClient]:
+    """Speak to a board; what it asks is answered, its events are told, and acknowledged unless that raises."""
 
-    async def asked(message: Message) -> Message:
-        if message.command == Command.EVENT and events is not None:
-            events.append(group.read(Event, message.body))
+    async def asked(message: Message) -> Message | None:
+        if message.command == Command.EVENT:
+            try:
+                heard(said.event_of(group.read(Event, message.body)))
+            except Unavailable:
+                return None
         return message.response()
 
     def ignored(_: str = "") -> None:
