@@ -15,7 +15,8 @@ PIECE_BYTES in PIECE_S. `AT+CONFIG?` tells who the board is, and prints its owne
         anomaly score: -0.067                                                   yes: 0.910156
 
 A result is good when it has as many labels as the board said it has classes (`No. of classes`), and the same as the one
-before; a line may have been torn on the way, and a torn label must not become an event.
+before; other labels are believed when they come twice. For a line may be torn on the way, and a torn label must not
+become an event. (A number that was torn and is still one cannot be told from another.)
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ _REFUSED = re.compile(
 _STARTED = re.compile(r"^Starting inferencing")
 _CHATTER = re.compile(
     r"^(Recording|Sampling|Not a valid AT command \(b?\)|Inferencing (settings|stopped)"
-    r"|\s*(Interval|Frame size|Sample length)\b)"
+    r"|\s*(Interval|Frame size|Sample length)\b|b$|AT\+[A-Z]+\??$)"
 )
+"""The last two are echoes."""
 _TIMES = re.compile(r"^(Timing: |Predictions \()")
 _CLASSES = re.compile(r"^\s*No\. of classes: (\d{1,4})$")
 _HEADER = re.compile(r"^(Predictions( \(.*\))?:|#?Classification predictions:)\s*$")
@@ -127,7 +129,8 @@ class Results:
         """Another run begins: what was known of its model is forgotten."""
         self._classes: int | None = None
         self._labels: tuple[str, ...] | None = None
-        self._other: tuple[str, ...] | None = None
+        self._doubted: dict[str, float] | None = None
+        """The last result, if it had other labels."""
         self._open: dict[str, float] | None = None
         self._torn = self._full = False
 
@@ -136,7 +139,7 @@ class Results:
         if (score := _SCORE.match(line)) and not _ANOMALY.match(line):
             if self._open is not None:
                 return self._score(self._open, score["label"], score["score"])
-            if self._full:  # of more classes than it said
+            if self._full and line[0].isspace() and share(score["score"]) is not None:  # of more classes than it said
                 self.begin_anew()
                 return [Torn()]
         said = self._beside(line)
@@ -176,14 +179,13 @@ class Results:
         if self._open is None:
             return []
         scores, self._open = self._open, None
-        labels = tuple(scores)
-        if self._torn or not labels:
+        if self._torn or not scores:
             return [Torn()]
-        if labels != self._labels:
-            fits = self._labels is None and self._classes in (None, len(labels))
-            if not fits and labels != self._other:
-                self._other = labels
-                return [Torn()]
-            self._labels, self._classes = labels, len(labels)
-        self._other = None
-        return [Scored(scores)]
+        doubted, self._doubted = self._doubted, None
+        if tuple(scores) == self._labels:
+            return [Scored(scores)] if doubted is None else [Torn(), Scored(scores)]
+        if doubted is not None and list(doubted) == list(scores):
+            self._labels, self._classes = tuple(scores), len(scores)
+            return [Scored(doubted), Scored(scores)]
+        self._doubted = scores
+        return [Chatter()] if doubted is None else [Torn()]

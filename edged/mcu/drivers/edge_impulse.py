@@ -179,7 +179,7 @@ class EdgeImpulseDriver:
             del self._answer[:-MAX_ANSWER]
         elif isinstance(found, Prompt):
             self._prompted = True
-        elif self._running and (said := self._results.read(found.text)):
+        elif said := self._results.read(found.text):
             for each in said:
                 self._said(each, now_ns)
         elif found.text.strip():
@@ -190,8 +190,9 @@ class EdgeImpulseDriver:
         self._ears.understood()
         match said:
             case Scored(scores):
-                self._result(now_ns)
-                self._handover.scored(scores, now_ns)
+                if self._running:
+                    self._result(now_ns)
+                    self._handover.scored(scores, now_ns)
             case Timed():
                 self._times = said
             case at.Began():
@@ -239,7 +240,7 @@ class EdgeImpulseDriver:
         for piece in at.pieces(command):
             if sent:
                 await self._until(partial(self._echoed, sent), ECHO_S)
-                await asyncio.sleep(at.PIECE_S)
+            await asyncio.sleep(at.PIECE_S)
             await self._link.write(piece)
             sent += piece.decode("ascii")
 
