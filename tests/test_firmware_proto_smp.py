@@ -178,7 +178,7 @@ def test_the_groups_are_enumerated() -> None:
     assert refused(board, Message(Op.READ, 10, 2, {"index": 4}, version=V1)) == Refusal(None, 3, None)
     details = ask(board, Message(Op.READ, 10, 3)).body["groups"]
     assert [(each["group"], each["name"], each["handlers"]) for each in details] == [
-        *((0, "os mgmt", 6), (1, "img mgmt", 1), (10, "enum mgmt", 4), (65, "edged", 10)),
+        *((0, "os mgmt", 6), (1, "img mgmt", 1), (10, "enum mgmt", 4), (65, "edged", 11)),
     ]
     some = ask(board, Message(Op.READ, 10, 3, {"groups": [65, 7, 0]})).body["groups"]
     assert [each["group"] for each in some] == [0, 65]
