@@ -1,9 +1,11 @@
 """The composition root: config → objects → one TaskGroup. It wires, keeps the service manners, and holds no policy.
 
-- Start: lock the state directory, then outbox, link to the broker, a station for every source, READY.
-- SIGHUP: plan the new config; if it is good, replace the stations that changed, and the link if its part changed.
-- SIGTERM: stations first (what was heard is classified), then the link (what is stored is sent, within a bound), then
-  the outbox.
+- Start: lock the state directory, then outbox, link to the broker, a station for every source, a supervisor for every
+  board, READY.
+- SIGHUP: plan the new config; if it is good, replace the stations and supervisors that changed, and the link if its
+  part changed.
+- SIGTERM: stations and supervisors first (what was heard is classified), then the link (what is stored is sent, within
+  a bound), then the outbox.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ from edged import clock, systemd
 from edged.config import Reading, naming
 from edged.control.server import ControlServer
 from edged.errors import ConfigError, EdgedError
+from edged.feeder import Feeder
 from edged.hold import held
+from edged.mcu.crew import Crew
+from edged.mcu.teller import Surroundings as BoardSurroundings
 from edged.outbox import Outbox
 from edged.plan import plan
 from edged.records import Publication
@@ -30,10 +35,9 @@ from edged.report import in_words, measured, model_healths
 from edged.station import Station, Surroundings
 from edged.verbs import verbs
 from edged.voice import check_broker, speak
-from edged.watch import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from edged.clips import Clips
@@ -102,6 +106,8 @@ class Daemon:
         self._posts: dict[str, Post] = {}
         self.changing = asyncio.Lock()
         """Held by whoever gives the daemon another plan."""
+        self.crew = Crew()
+        """Who sees to the boards."""
         self._models: dict[str, Health[ModelState]] = {}
         """How each model is, as last published."""
         self._refused = ""
@@ -110,9 +116,7 @@ class Daemon:
         self._spoke = asyncio.Event()
         self._hup, self._replanned = asyncio.Event(), asyncio.Event()
         self._began_s = time.monotonic()
-        self._progress = Progress()
-        self._watchdog_s = systemd.watchdog_interval_s()
-        self._fed_s = 0.0
+        self._feeder = Feeder()
         self._pool = ThreadPoolExecutor(max_workers=MAX_LANES, thread_name_prefix="lane")
         config = first.config
         self._clips = clips_of(config)
@@ -137,13 +141,14 @@ class Daemon:
                 self._link_task = self._group.create_task(self._voice.link.run(), name="mqtt")
                 await self._keep_clips(self._clips)
                 self._start(self._posts)
+                await self._see_to_boards(self.plan.config, self._voice)
                 keepers = self._keep(
                     outbox=self._outbox.guard(),
                     control=control.run(),
                     reload=self._obey_hup(),
                     health=self._report(),
                     note=self._note(),
-                    watchdog=self._feed_when_idle(),
+                    watchdog=self._feeder.feed_when_idle(),
                     ready=self._ready(),
                 )
                 await self.stopping.wait()
@@ -173,7 +178,7 @@ class Daemon:
         async with self.changing:  # a reload that is under way would man new stations behind our back
             systemd.stopping()
             log.info("stopping")
-            await self._dismiss(list(self._posts))
+            await asyncio.gather(self._dismiss(list(self._posts)), self.crew.dismiss())
             await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())
             await self._voice.note.keep()
             for task in (*keepers, self._link_task):
@@ -196,19 +201,24 @@ class Daemon:
                 made[name] = Post(Station(name, new.source(name), lanes, around=around), key, topics)
         return made
 
-    def _surroundings(self, voice: Voice, topics: set[str]) -> Surroundings:
+    def _retaining(self, voice: Voice, topics: set[str]) -> Callable[[Publication], None]:
+        """Give what has the broker keep messages, and notes their topics."""
+
         def retain(message: Publication) -> None:
             if message.topic not in topics:
                 topics.add(message.topic)
                 self._spoke.set()
             voice.link.retain(message)
 
+        return retain
+
+    def _surroundings(self, voice: Voice, topics: set[str]) -> Surroundings:
         return Surroundings(
             messages=voice.messages,
             outbox=self._outbox,
-            retain=retain,
-            moved=self._moved,
-            left=self._progress.leave,
+            retain=self._retaining(voice, topics),
+            moved=self._feeder.moved,
+            left=self._feeder.left,
             changed=self._changed,
             pool=self._pool,
         )
@@ -219,6 +229,18 @@ class Daemon:
             task = self._group.create_task(post.station.run(), name=name)
             self._posts[name] = replace(post, task=task)
         self._publish_models()
+
+    async def _see_to_boards(self, config: Config, voice: Voice) -> None:
+        """Have the boards of a config seen to, and no others."""
+        around = BoardSurroundings(
+            messages=voice.messages,
+            outbox=self._outbox,
+            retain=self._retaining(voice, set()),
+            say=voice.link.say,
+            changed=self._changed,
+            health_s=config.health.interval_s,
+        )
+        await self.crew.man(config.boards, find=config.find_boards, around=around, group=self._group)
 
     async def _keep_clips(self, clips: Clips | None) -> None:
         """Have clips kept by this, from now on, and no longer by what did it before."""
@@ -251,7 +273,7 @@ class Daemon:
     def in_words(self) -> str:
         """Say how things stand, in one line; that the last reload was refused stays there until the next one."""
         refused = f"; the new config was refused: {self._refused}" if self._refused else ""
-        return in_words(self.stations) + refused
+        return in_words(self.stations, self.crew) + refused
 
     def broker_in_words(self) -> str:
         """Say how the connection to the broker is."""
@@ -286,7 +308,7 @@ class Daemon:
         await self._voice.note.sweep()
 
     async def _all_known(self) -> None:
-        speaking = [asyncio.ensure_future(station.spoken.wait()) for station in self.stations]
+        speaking = [asyncio.ensure_future(each.spoken.wait()) for each in (*self.stations, *self.crew)]
         if speaking:
             await asyncio.wait(speaking, timeout=READY_S)
 
@@ -309,22 +331,6 @@ class Daemon:
     def _publish_health(self) -> None:
         every_s = self.plan.config.health.interval_s
         self._voice.link.retain(self._voice.messages.health(self.vitals(), moment=clock.now(), every_s=every_s))
-
-    def _moved(self, walker: str) -> None:
-        """Note progress on the road; while nobody is stuck it feeds the watchdog, a few times in its interval."""
-        now_s = time.monotonic()
-        self._progress.move(walker, now_s)
-        due = self._watchdog_s is not None and now_s - self._fed_s > self._watchdog_s / 4
-        if due and not self._progress.stuck(now_s):
-            self._fed_s = now_s
-            systemd.watchdog()
-
-    async def _feed_when_idle(self) -> None:
-        """Feed the watchdog while there is no road at all: every source was a file, and has ended."""
-        while self._watchdog_s is not None:
-            await asyncio.sleep(self._watchdog_s / 4)
-            if not self._progress.moved_s:
-                systemd.watchdog()
 
     # A new config.
 
@@ -374,6 +380,7 @@ class Daemon:
             raise
         # From here on nothing of the new config can be refused.
         await self._replace([name for name in self._posts if name in posts or name not in new.config.sources])
+        await self._see_to_boards(new.config, voice)
         if elsewhere:
             self._publish_models()
             await self._voice.link.stop(GOODBYE_S, farewell=self._farewell())

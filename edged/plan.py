@@ -42,7 +42,7 @@ class Plan:
     file: Path
     """Where the config came from."""
     models: dict[str, toml.Model]
-    """By name: those of the config, or the default one."""
+    """By name: those of the config, or the default one where there is something to hear."""
     bundles: dict[str, Bundle | WorkerLost]
     """By the model's name; an `.eim` that was not asked, or did not answer, is left for its lane to bring up."""
     stamps: dict[str, tuple[int, int]]
@@ -159,7 +159,7 @@ def plan(file: Path, *, ask: bool = False, config: toml.Config | None = None) ->
         UserError: The first mistake.
     """
     config = config or toml.load(file)
-    models = config.models or {DEFAULT_MODEL: toml.Model(path=default_model().path)}
+    models = config.models or ({DEFAULT_MODEL: toml.Model(path=default_model().path)} if config.sources else {})
     for name, source in config.sources.items():
         if isinstance(source, toml.File):
             _there(source.path, file=file, key=f"sources.{name}.path")

@@ -8,13 +8,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from edged import vitals
+from edged.mcu.health import State
 from edged.messages import utc
 from edged.schemas import ModelHealth, MqttHealth, OutboxHealth, SourceHealth, Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from edged.clips import Clips
+    from edged.clock import Moment
+    from edged.mcu.supervisor import Supervisor
     from edged.mqtt import Link
     from edged.outbox import Outbox
     from edged.records import ModelState, SourceState
@@ -24,7 +27,7 @@ HEARS = frozenset({"hearing", "ended"})
 WORSE: dict[ModelState, int] = {"running": 0, "starting": 1, "failed": 2}
 
 
-def in_words(stations: Collection[Station]) -> str:
+def in_words(stations: Collection[Station], boards: Iterable[Supervisor] = ()) -> str:
     """Say how things stand in one line: ``hearing kitchen; deaf: cellar absent since 14:02 (no such device)``."""
     hearing = [station.name for station in stations if station.health.state in HEARS]
     deaf = [_trouble(station.name, station.health) for station in stations if station.health.state not in HEARS]
@@ -34,7 +37,8 @@ def in_words(stations: Collection[Station]) -> str:
         for name, health in station.models.items()
         if health.state == "failed"
     ]
-    parts = (("hearing ", hearing), ("deaf: ", deaf), ("failed: ", failed))
+    up, away = _boards(boards)
+    parts = (("hearing ", hearing), ("deaf: ", deaf), ("failed: ", failed), ("boards ", up), ("boards away: ", away))
     return "; ".join(head + ", ".join(names) for head, names in parts if names)
 
 
@@ -49,9 +53,25 @@ def model_healths(stations: Collection[Station]) -> dict[str, Health[ModelState]
     return found
 
 
+def _boards(boards: Iterable[Supervisor]) -> tuple[list[str], list[str]]:
+    """Name those that are up, and say of the others how they are."""
+    up, away = [], []
+    for board in boards:
+        health = board.health
+        if health.state is State.UP:
+            up.append(board.name)
+        else:
+            away.append(_since(board.name, health.state.value, health.why, health.since))
+    return up, away
+
+
 def _trouble(name: str, health: Health[SourceState] | Health[ModelState]) -> str:
-    since = datetime.fromtimestamp(health.since.utc_ns / 1e9).astimezone().strftime("%H:%M")
-    return f"{name} {health.state} since {since}" + (f" ({health.why})" if health.why else "")
+    return _since(name, health.state, health.why, health.since)
+
+
+def _since(name: str, state: str, why: str, moment: Moment) -> str:
+    since = datetime.fromtimestamp(moment.utc_ns / 1e9).astimezone().strftime("%H:%M")
+    return f"{name} {state} since {since}" + (f" ({why})" if why else "")
 
 
 def measured(
@@ -85,6 +105,7 @@ def measured(
             reconnects=link.reconnects,
             unheard=link.unheard,
             unsendable=link.unsendable,
+            unsaid=link.unsaid,
         ),
         sources={station.name: _source(station) for station in stations},
         models={

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edged import __version__
+from edged.board_verbs import board_verbs, told_of
 from edged.control.protocol import audio
 from edged.control.server import Verb
 from edged.errors import UserError
@@ -40,6 +41,7 @@ def verbs(daemon: Daemon) -> Mapping[str, Verb]:
         "tap": Verb(partial(_tap, daemon), "write", frozenset({"source"})),
         "models": Verb(partial(_models, daemon), "read"),
         "install": Verb(partial(_install, daemon), "write", frozenset({"name", "path"})),
+        **board_verbs(lambda: daemon.crew),
     }
 
 
@@ -52,6 +54,7 @@ async def _status(daemon: Daemon, _request: Request, _peer: Peer) -> dict[str, A
         "in_words": daemon.in_words(),
         "broker": daemon.broker_in_words(),
         "vitals": asdict(daemon.vitals()),
+        "boards": [told_of(board) for board in daemon.crew],
     }
 
 

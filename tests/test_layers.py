@@ -84,10 +84,12 @@ MAY = {
     "mcu": BASE + "clock decide outage outbox settings",
     # The root, and what it is made of.
     "plan": BASE + "audio classify config installed lane",
-    "report": ROAD + "clips clock mqtt schemas station vitals watch",
+    "report": ROAD + "clips clock mcu mqtt schemas station vitals watch",
     "swap": ROAD + "clock installed plan station",
-    "verbs": ROAD + "clock config control daemon plan report schemas station swap",
-    "daemon": SERVICE + "clips installed voice",
+    "feeder": "systemd watch",
+    "board_verbs": BASE + "control mcu messages",
+    "verbs": ROAD + "board_verbs clock config control daemon plan report schemas station swap",
+    "daemon": SERVICE + "clips feeder installed mcu voice",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",
     "compiler": BASE + "classify features",

@@ -43,6 +43,9 @@ def test_what_may_change_or_listen_in_is_for_the_owner() -> None:
         "tap": "write",
         "models": "read",
         "install": "write",
+        "boards": "read",
+        "board_log": "read",
+        "board_reset": "write",
     }
 
 

@@ -21,7 +21,7 @@ from edged.mcu.intake import COMMIT_S, Intake
 from edged.mcu.teller import Teller, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from edged.clock import Moment
     from edged.mcu.board import BoardEvent, BoardVitals, Identity, Placed, Pulse
@@ -72,6 +72,8 @@ class Supervisor:
         self.name, self.settings = name, settings
         self.spoken = asyncio.Event()
         """Set once it is known how the board is."""
+        self.claim: Callable[[BoardEvent], bool] | None = None
+        """Asked of each event first: True for one that belongs to a test of the board, and to nobody else."""
         self.known = Acquaintance(settings.uid)
         self.teller = Teller(name, around=around, vitals=self.vitals)
         self._around = around
@@ -337,7 +339,8 @@ class Supervisor:
                 await self._confirmed.wait()
         except TimeoutError:
             raise Unavailable(f"{self.name} has not said yet who it is") from None
-        await self._intake.take(event)
+        if self.claim is None or not self.claim(event):
+            await self._intake.take(event)
 
     def _understood(self) -> None:
         self._alive = True
