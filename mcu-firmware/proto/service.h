@@ -37,7 +37,7 @@ enum service_error {
     SERVICE_PLAN = 5,      /* the plan is refused, see why */
     SERVICE_NO_MODEL = 6,  /* there is none of that hash, or none at all */
     SERVICE_FLASH = 7,     /* erasing or programming failed */
-    SERVICE_BUSY = 8,      /* not now: another upload, a trial */
+    SERVICE_BUSY = 8,      /* not now: a unit was erased, or a model is on trial; see why */
     SERVICE_GOLDEN = 9,    /* the golden windows give other outputs */
     SERVICE_INVALID = 10,  /* a value that makes no sense */
 };
