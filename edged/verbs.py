@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edged import __version__
+from edged.board_loans import board_loans
 from edged.board_verbs import board_verbs, told_of
 from edged.control.protocol import audio
 from edged.control.server import Verb
@@ -42,6 +43,7 @@ def verbs(daemon: Daemon) -> Mapping[str, Verb]:
         "models": Verb(partial(_models, daemon), "read"),
         "install": Verb(partial(_install, daemon), "write", frozenset({"name", "path"})),
         **board_verbs(lambda: daemon.crew),
+        **board_loans(lambda: daemon.crew),
     }
 
 

@@ -88,7 +88,8 @@ MAY = {
     "swap": ROAD + "clock installed plan station",
     "feeder": "systemd watch",
     "board_verbs": BASE + "control mcu messages",
-    "verbs": ROAD + "board_verbs clock config control daemon plan report schemas station swap",
+    "board_loans": BASE + "control mcu",
+    "verbs": ROAD + "board_loans board_verbs clock config control daemon plan report schemas station swap",
     "daemon": SERVICE + "clips feeder installed mcu voice",
     # What people type.
     "classifier": BASE + "audio classify config lane plan replay",

@@ -22,7 +22,7 @@ from edged.mcu.deploy import slots_of
 from edged.mcu.group import Heartbeat, Injected, Selftest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from edged.mcu.asking import Asks
     from edged.mcu.board import BoardEvent
@@ -136,7 +136,7 @@ async def check(client: Asks, plan_sha256: bytes) -> Selftest:
     return await told(client, Selftest, group.selftest(), timeout_s=SELFTEST_S, tries=1)
 
 
-async def sit(client: Asks, sound: AsyncIterator[bytes], claim: Claim) -> AsyncIterator[Answered | Sitting]:
+async def sit(client: Asks, sound: AsyncIterator[bytes], claim: Claim) -> AsyncGenerator[Answered | Sitting, None]:
     """Have the board hear one recording; the last item is what came of it.
 
     Args:

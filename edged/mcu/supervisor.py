@@ -163,6 +163,12 @@ class Supervisor:
         self._hurry.set()
         return await self._back(boot, before)
 
+    async def kick(self) -> None:
+        """Have a borrowed board reset by its port's lines; Unavailable where that cannot be."""
+        if self._conversation is None:
+            raise Unavailable(f"{self.name} is {in_words(self.health)}")
+        await self._reset_by(Reset.LINES)
+
     def move(self, around: Surroundings) -> None:
         """Speak to somebody else from now on."""
         self._around = around

@@ -17,7 +17,7 @@ from edged.mcu.asking import told
 from edged.mcu.group import Error, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from edged.mcu.asking import Asks
 
@@ -44,7 +44,7 @@ class Stretch:
         return self.first + len(self.samples) // 2
 
 
-async def play(client: Asks, *, seconds: float) -> AsyncIterator[Stretch]:
+async def play(client: Asks, *, seconds: float) -> AsyncGenerator[Stretch, None]:
     """Yield what is heard from now on, for so long by the board's clock, as it comes; the first one is empty.
 
     Raises:
