@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from boards import HostBoard, Link, RefusedError
 from gateway import RATE_HZ
 from speech import write_wav
 
+from edged.compiler.blob import read_plan, write_plan
+from edged.compiler.sections import Golden
 from edged.mcu import group
 from edged.mcu.group import Error
 
@@ -134,6 +137,15 @@ def test_golden_windows_that_differ_are_no_model(link: Link, other_plan: bytes, 
     assert slots.slots[1].why == error.reason
     link.inject(sound.tobytes())
     assert link.hello().next == 2
+
+
+def test_golden_windows_that_would_outlast_the_watchdog_are_refused_at_once(link: Link, other_plan: bytes) -> None:
+    made = read_plan(other_plan)
+    plan = write_plan(replace(made, golden=Golden(made.golden.seed, made.golden.outputs * 100)))
+    error = link.refusal(group.try_model(link.upload(plan), trial_ms=60_000))
+    assert (error.rc, error.reason) == (Error.PLAN, "it is more work than a board's watchdog gives time for")
+    slots = link.slots()
+    assert (slots.active, slots.trial, slots.slots[1].state) == (0, False, "refused")
 
 
 def test_a_model_tests_itself(link: Link) -> None:

@@ -118,7 +118,7 @@ const char *plan_why(int status)
         "its shapes do not fit one another",
         "it needs more memory than this board has",
         "it lies at an odd address",
-        "it is more work than any board would end",
+        "it is more work than a board's watchdog gives time for",
     };
     return status > 0 || status < PLAN_WORK ? "it is wrong in an unknown way" : why[-status];
 }

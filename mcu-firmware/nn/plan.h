@@ -19,7 +19,7 @@ enum plan_status {
     PLAN_SHAPE = -8,      /* a record whose shapes do not fit one another */
     PLAN_ARENA = -9,      /* it needs a larger arena than it was given */
     PLAN_ALIGNMENT = -10, /* the file or the arena lies badly */
-    PLAN_WORK = -11,      /* so much work that no board would ever end it */
+    PLAN_WORK = -11,      /* more work than a watchdog gives time for: nn.h */
 };
 
 struct plan {
