@@ -248,6 +248,11 @@ class Connection:
         self._flush()
         return sent.mid
 
+    @property
+    def clogged(self) -> bool:
+        """Whether the broker does not take what was sent as fast as that."""
+        return bool(self._client.want_write())
+
     def hang_up(self) -> None:
         """Say goodbye: the broker forgets the will."""
         self._client.disconnect()

@@ -47,8 +47,6 @@ BATCH = 64
 """Events fetched from the outbox at once."""
 RETAINED_CAP = 20_000
 """Topics whose last value is kept (YAMNet has 521 labels a source); beyond, the oldest topic is not said again."""
-SAY_CAP = 256
-"""Messages for now or never (lines of boards' logs) that wait to be sent."""
 KEEPALIVE_S = 30
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 5.0
 STEADY_S = 10.0
@@ -106,6 +104,8 @@ class Link:
         """Events acknowledged with "no matching subscribers"."""
         self.unsendable = 0
         """Events dropped because no broker could ever take them."""
+        self.unsaid = 0
+        """Messages that were for now or never, and came while there was no connection, or none that was free."""
         if tls is None and port == TLS_PORT:
             tls = Tls()
         ca = None if tls is None else tls.ca
@@ -114,13 +114,13 @@ class Link:
         self._outbox, self._deliver, self._announce = outbox, deliver, announce
         self._retained: dict[str, Publication] = {}
         self._unsent: dict[str, Publication] = {}
-        self._said_once: deque[Publication] = deque(maxlen=SAY_CAP)
         self._ready: deque[Stored] = deque()
         self._cursor = 0
         self._more = True
         self._held: asyncio.TimerHandle | None = None
         """While this runs, no event is sent: the broker has refused one."""
         self._muted = False
+        self._connection: Connection | None = None
         self._flying: dict[int, tuple[str, int | None]] = {}
         """By message id: the topic, and the event's number."""
         self._awake = asyncio.Event()
@@ -152,10 +152,15 @@ class Link:
         self._awake.set()
 
     def say(self, publication: Publication) -> None:
-        """Send this now, or, without a connection, never; while too much waits to be sent, the oldest is dropped."""
-        if self.state == "connected":
-            self._said_once.append(publication)
-            self._awake.set()
+        """Send a message of QoS 0 now, or never."""
+        connection = self._connection
+        if connection is None or connection.lost is not None or connection.clogged or self._muted:
+            self.unsaid += 1
+            return
+        try:
+            connection.publish(publication)
+        except ValueError:  # more than the broker takes
+            self.unsaid += 1
 
     async def run(self) -> None:
         """Connect, serve, and connect again; return only after `stop`."""
@@ -203,8 +208,10 @@ class Link:
         self._unsent = dict(self._retained)
         self._cursor, self._more = 0, True
         connection.begin(acked=self._acked, lost=self._awake.set)
+        self._connection = connection
 
     def _went(self, connection: Connection) -> None:
+        self._connection = None
         connection.drop()
         self._short_lived += 1
         if self.connected_since is not None and _held_s(self.connected_since) >= STEADY_S:
@@ -214,7 +221,6 @@ class Link:
         self.state, self.connected_since = "away", None
         self._flying.clear()
         self._ready.clear()
-        self._said_once.clear()
         self._let_go()
 
     async def _leave(self, connection: Connection, leaving: _Leaving) -> None:
@@ -242,8 +248,6 @@ class Link:
         while connection.lost is None and len(self._flying) < connection.room:
             if self._unsent:
                 self._send_retained(connection, self._unsent.pop(next(iter(self._unsent))))
-            elif self._said_once:
-                self._send_retained(connection, self._said_once.popleft())
             elif self._muted or self._held is not None:
                 return
             elif self._ready:

@@ -164,6 +164,8 @@ class MqttHealth(Described):
     """Events for which the broker had no subscriber (MQTT 5 brokers that say so), since start."""
     unsendable: int
     """Events dropped because no broker could ever take them (too large, damaged), since start."""
+    unsaid: int
+    """Lines of boards' logs for which there was no connection, or none that was free, since start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

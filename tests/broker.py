@@ -115,6 +115,14 @@ class Broker:
         self._signal(signal.SIGKILL)
         self._wait()
 
+    def freeze(self) -> None:
+        """Have it do nothing, with its connections open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        self._signal(signal.SIGCONT)
+
     def restart(self, *, away_s: float = 0.0) -> None:
         """Let it end, and start it on the same port."""
         self.stop()

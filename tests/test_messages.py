@@ -37,7 +37,7 @@ VITALS = Vitals(
     load=0.3,
     rss_bytes=61_000_000,
     outbox=OutboxHealth(state="ok", depth=0, waiting=0, lost=0, duplicates=0, set_aside=None),
-    mqtt=MqttHealth(connected_since=None, reconnects=0, unheard=0, unsendable=0),
+    mqtt=MqttHealth(connected_since=None, reconnects=0, unheard=0, unsendable=0, unsaid=0),
     sources={"usb-mic": SourceHealth(state="hearing", heard_s=3.0, missed_s=0.5, dropped=0)},
     models={"usb-mic/alexa": ModelHealth(state="running", windows=100, dropped_s=0.0)},
 )

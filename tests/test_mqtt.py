@@ -270,6 +270,56 @@ def test_health_expires(broker: Broker, outbox: Outbox) -> None:
 # --- coming and going ---
 
 
+def test_what_is_said_for_now_arrives_now_or_is_counted(broker: Broker, outbox: Outbox) -> None:
+    def line(number: int) -> Publication:
+        return Publication("edged/test/mcu/cellar/log", f"{number}".encode(), qos=0)
+
+    async def test(subscriber: Subscriber) -> None:
+        link = link_to(broker, outbox)
+        link.say(line(0))
+        assert link.unsaid == 1
+        async with running(link):
+            await connections(link, 1)
+            link.say(line(1))
+            link.say(line(2))
+            await eventually(lambda: len(subscriber.messages) == 2)
+            await asyncio.to_thread(broker.restart, away_s=0.1)
+            await connections(link, 2)
+            assert link.unsaid == 1
+            await eventually(lambda: link.state == "connected")
+        link.say(line(3))
+        assert link.unsaid == 2
+
+    with broker.subscriber("edged/test/mcu/#") as subscriber:
+        run(test(subscriber))
+        assert [(message.payload, message.retain) for message in subscriber.messages] == [(b"1", False), (b"2", False)]
+
+
+def test_a_line_that_no_broker_takes_is_counted(tmp_path: Path, outbox: Outbox) -> None:
+    async def test(small: Broker) -> None:
+        async with running(link_to(small, outbox)) as link:
+            await connections(link, 1)
+            link.say(Publication("edged/test/mcu/cellar/log", b"x" * 3000, qos=0))
+            assert link.unsaid == 1
+
+    with Broker(tmp_path / "small", settings=("max_packet_size 1000",)) as small:
+        run(test(small))
+
+
+def test_a_broker_that_does_not_read_is_not_fed_lines(broker: Broker, outbox: Outbox) -> None:
+    async def test() -> None:
+        async with running(link_to(broker, outbox)) as link:
+            await connections(link, 1)
+            broker.freeze()
+            for _ in range(1000):
+                link.say(Publication("edged/test/mcu/cellar/log", bytes(100_000), qos=0))
+                await asyncio.sleep(0)
+            broker.thaw()
+            assert link.unsaid > 500
+
+    run(test())
+
+
 def test_the_will_speaks_when_edged_is_killed(broker: Broker, outbox: Outbox) -> None:
     async def test(subscriber: Subscriber) -> None:
         async with running(link_to(broker, outbox)):
