@@ -49,4 +49,23 @@ def in_words(told: dict[str, Any]) -> str:
             f"clips    {clips['state']}: {clips['kept']} kept, {clips['bytes'] / 1e6:.1f} MB; "
             f"{clips['dropped']} dropped to make room, {clips['lost']} lost"
         )
+    lines += [_board(board) for board in told["boards"]]
     return "\n".join(lines)
+
+
+def _board(board: dict[str, Any]) -> str:
+    """Write how a board is; what it does not tell is left out."""
+    identity, pulse = board["identity"] or {}, board["pulse"] or {}
+    parts = [f"board    {board['name']}: {board['state']}" + (f" ({board['why']})" if board["why"] else "")]
+    if identity:
+        uid = f", uid {identity['uid']}" if identity["uid"] else ""
+        parts.append(f"{identity['board'] or identity['speaks']} at {board['path'] or board['port']}{uid}")
+    if identity.get("boot") is not None:
+        parts.append(f"boot {identity['boot']} ({identity['reset']})")
+    if pulse.get("up_ms") is not None:
+        parts.append(
+            f"up {pulse['up_ms'] / 1000:.0f} s, idle {pulse['idle']:.0%}, answers in {pulse['round_trip_ms']:.1f} ms"
+        )
+    kept = "" if pulse.get("backlog") is None else f", {pulse['backlog']} kept there"
+    parts.append(f"{board['events']} events{kept}, {board['lost']} lost; {board['resets']} resets")
+    return "; ".join(parts)
