@@ -194,7 +194,7 @@ def task(runtime: int, *, used: int = 10) -> dict[str, int]:
 
 
 def test_tasks_tell_the_share_of_idleness_and_the_least_of_stacks() -> None:
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"tasks": {"main": task(100), "idle 00": task(900), "shell_uart": task(0, used=75)}},
         {"tasks": {"main": task(200), "idle 00": task(1200), "shell_uart": task(0, used=75)}},
         {"tasks": {"main": task(1), "idle 00": task(2)}},  # after a reset

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ROOT = Path("/")
 USB = "usb:"
 _INTERFACE = re.compile(r"(?P<serial>.+):(?P<interface>\d{1,3})")
-_REAL_UART = re.compile(r"tty(AMA|S|THS|mxc|O)\d+")
-"""A UART of the board itself: it has no number and may have nothing behind it."""
+_NO_UART = "0"
+"""PORT_UNKNOWN: a PC's kernel has 32 names of ttyS, most without anything behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def ports(*, root: Path = ROOT) -> tuple[Port, ...]:
     return tuple(
         _port(tty, root / "dev" / tty.name, names)
         for tty in sorted(_listed(root / "sys/class/tty"), key=lambda tty: _natural(tty.name))
-        if (tty / "device").exists() and (root / "dev" / tty.name).exists() and _is_serial(tty)
+        if (tty / "device").exists() and (root / "dev" / tty.name).exists() and _said(tty / "type") != _NO_UART
     )
 
 
@@ -83,7 +83,7 @@ def absence(wanted: str, *, root: Path = ROOT) -> str:
 
 def _meant(serial: str, known: tuple[Port, ...]) -> list[Port]:
     """Ports of that serial number, which may itself have colons; without an interface the first of each device."""
-    of_serial = [port for port in known if port.usb_serial == serial]
+    of_serial = [port for port in known if port.usb_serial == serial != ""]
     first: dict[str, Port] = {}
     for port in sorted(of_serial, key=lambda port: port.interface or 0):
         first.setdefault(port.location, port)
@@ -115,11 +115,6 @@ def _port(tty: Path, device: Path, names: dict[Path, Path]) -> Port:
 def _above(where: Path, file: str) -> Path:
     """The device that has this file, or is nearest above and has; where none is, itself."""
     return next((folder for folder in (where, *where.parents) if (folder / file).exists()), where)
-
-
-def _is_serial(tty: Path) -> bool:
-    """Not a UART that the kernel only reserves a name for: PC kernels have 32 of ttyS, most without a type."""
-    return not _REAL_UART.fullmatch(tty.name) or _said(tty / "type") != "0"
 
 
 def _links(folder: Path) -> dict[Path, Path]:
