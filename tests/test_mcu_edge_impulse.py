@@ -34,6 +34,13 @@ HEARS = Hearing(background=frozenset({"_noise"}), threshold=0.8, refractory_s=0.
 EXPECTED = [("yes", 0.91016), ("no", 0.96875), ("yes", 0.91016)]
 
 
+@pytest.fixture(autouse=True)
+def _no_regrets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for an impulse to fail only where one does."""
+    if "continuously" not in request.node.name:
+        monkeypatch.setattr(spoken, "REGRET_S", 0.02)
+
+
 def told(heard: Heard) -> list[tuple[str, float]]:
     return [(event.label, round(event.score, 5)) for event in heard.events]
 
@@ -130,7 +137,7 @@ def tearing(rng: random.Random) -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize("results_as", ["old", "new"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_torn_results_are_counted_and_make_no_event(results_as: Literal["old", "new"], seed: int) -> None:
     async def session() -> None:
         heard = Heard()

@@ -25,6 +25,9 @@ GONE_MS = 2000
 """Longer than from one result to the next of continuous inference, a quarter of a second to one."""
 MAX_LABELS = 256
 """A label more than these has no events: a sketch that makes them up must not fill the memory."""
+NOTHING = frozenset({"noise", "unknown", "silence", "background", "background noise", "z openset"})
+"""What keyword models call all else, without underscores: tensorflow's speech_commands (input_data.py: `_silence_`,
+`_unknown_`, `_background_noise_`), tflite-micro's micro_speech, Edge Impulse's tutorials, Syntiant's boards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Hearing:
     """What the scores of a board mean, by its settings."""
 
     labels: frozenset[str] | None = None
-    """Those that make events; None: all."""
+    """Those that make events; None: all but those that usually mean nothing (`NOTHING`)."""
     background: frozenset[str] = frozenset()
     """Those that never do."""
     threshold: float = 0.5
@@ -42,7 +45,9 @@ class Hearing:
 
     def hears(self, label: str) -> bool:
         """Whether a label may make events."""
-        return label not in self.background and (self.labels is None or label in self.labels)
+        if label in self.background:
+            return False
+        return _plain(label) not in NOTHING if self.labels is None else label in self.labels
 
 
 @dataclass(slots=True)
@@ -107,3 +112,7 @@ def _event(decision: Decision) -> BoardEvent:
     return BoardEvent(
         kind=decision.kind, label=decision.label, score=decision.score, peak=decision.peak, mean=decision.mean
     )
+
+
+def _plain(label: str) -> str:
+    return label.lower().replace("_", " ").strip()

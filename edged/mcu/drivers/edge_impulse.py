@@ -114,8 +114,8 @@ class EdgeImpulseDriver:
 
     async def listen(self) -> None:
         """Have it run, continuously if it can; raises BoardAway where it does neither."""
-        commands = (at.RUN_CONTINUOUSLY, at.RUN) if self._command is None else (self._command,)
-        for command in commands:
+        known = self._command if self._refusal is None else None
+        for command in (at.RUN_CONTINUOUSLY, at.RUN) if known is None else (known,):
             await self._start(command)
             if self._refusal is None:
                 self._command = command
