@@ -317,7 +317,7 @@ def test_a_sketch_is_heard() -> None:
 def test_an_edge_impulse_example_sketch_is_heard(result: type) -> None:
     """It speaks no AT: it just prints."""
     quiet, loud = {"noise": 0.9, "yes": 0.1}, {"noise": 0.1, "yes": 0.9}
-    text = "".join(result(each, anomaly=0.99) for each in (quiet, quiet, loud, loud, quiet, loud))  # type: ignore[call-arg]
+    text = "".join(result(each, anomaly=0.99) for each in (quiet, quiet, loud, loud, quiet, loud))
     heard = talked(*text.splitlines())
     assert told(heard) == [("detection", "yes", 0.9), ("detection", "yes", 0.9)]
 

@@ -5,7 +5,8 @@
 Read from edgeimpulse/edge-impulse-cli, cli/data-forwarder.ts. What it does we do too: the rate is measured, the first
 line may be torn and is left out, and so is what follows the last newline. What it does not do: the rate is that of the
 whole recording, not of its first second; a line of another number of axes is left out and counted, and the file is
-written all the same. Its place in time is kept free, so that the rows behind it stay where they were.
+written all the same. Its place in time is kept free, so that the rows behind it stay where they were. A line with words
+in it is the sketch's talk, and takes no place.
 
 The file is what Edge Impulse takes for upload: a header, and in its first column the time in ms. Time is an argument.
 """
@@ -13,6 +14,8 @@ The file is what Edge Impulse takes for upload: a header, and in its first colum
 from __future__ import annotations
 
 import csv
+import re
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +33,9 @@ MAX_LINES = 2_000_000
 """Half an hour at 1 kHz, some 300 MB here; what comes then is lost, and counted."""
 FEWEST = 3
 """Lines that tell a rate."""
+
+_TALK = re.compile(r"(?i)[a-z]{2}(?<!na)(?<!an)(?<!in)(?<!nf)")
+"""A word, but `nan` and `inf`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Forwarder:
         self._splitter = Splitter()
         self._first = True
         self._kept: list[tuple[float, ...] | None] = []
-        self._began_s = self._ended_s = 0.0
+        self._came_s = array("d")
         self._over = 0
         self.error: str | None = None
         """What the sketch complained of."""
@@ -73,22 +79,19 @@ class Forwarder:
             if self._first:
                 self._first = False
                 continue
-            text = found.text if isinstance(found, Line) else "?"
-            if not text.strip():
-                continue
+            text = found.text.strip() if isinstance(found, Line) else "?"
             if text.lstrip("<").upper().startswith("ERR"):
                 self.error = self.error or text
-            self._keep(_values(text), now_s)
+            if text and not _TALK.search(text):
+                self._keep(_values(text), now_s)
 
     def _keep(self, values: tuple[float, ...] | None, now_s: float) -> None:
         self.lines += 1
         if len(self._kept) >= MAX_LINES:
             self._over += 1
             return
-        if not self._kept:
-            self._began_s = now_s
-        self._ended_s = now_s
         self._kept.append(values)
+        self._came_s.append(now_s)
 
     def finish(self, *, axes: Sequence[str] = (), rate_hz: float | None = None) -> Forwarded:
         """The recording so far.
@@ -110,22 +113,19 @@ class Forwarder:
         names = _names(axes, width)
         good = [at for at, values in enumerate(self._kept) if values is not None and len(values) == width]
         first, last = good[0], good[-1]
-        rate_hz = self._rate_hz(rate_hz)
         return Forwarded(
-            rate_hz=rate_hz,
+            rate_hz=self._rate_hz(first, last) if rate_hz is None else rate_hz,
             axes=names,
             rows=tuple(values for at in good if (values := self._kept[at]) is not None),
             places=tuple(at - first for at in good),
             lost=last - first + 1 - len(good) + self._over,
         )
 
-    def _rate_hz(self, told: float | None) -> float:
-        if told is not None:
-            return told
-        lasted_s = self._ended_s - self._began_s
-        if len(self._kept) < FEWEST or lasted_s <= 0:
-            raise ConfigError(f"{len(self._kept)} samples do not tell their rate", way_out="Record for longer")
-        return float(f"{(len(self._kept) - 1) / lasted_s:.4g}")
+    def _rate_hz(self, first: int, last: int) -> float:
+        lasted_s = self._came_s[last] - self._came_s[first]
+        if last - first + 1 < FEWEST or lasted_s <= 0:
+            raise ConfigError(f"{last - first + 1} samples do not tell their rate", way_out="Record for longer")
+        return float(f"{(last - first) / lasted_s:.4g}")
 
 
 def _values(text: str) -> tuple[float, ...] | None:
