@@ -15,11 +15,14 @@ SECONDS = 60.0
 _SMPMGR = Path(sys.executable).parent / "smpmgr"
 
 
+def smpmgr_words(device: Path, *words: str) -> list[str]:
+    """Its command line."""
+    return [str(_SMPMGR), "--port", str(device), *words]
+
+
 def smpmgr(device: Path, *words: str) -> str:
     """Type `smpmgr --port DEVICE …`; what it printed. It must be there, and succeed."""
-    done = subprocess.run(
-        [_SMPMGR, "--port", device, *words], capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    done = subprocess.run(smpmgr_words(device, *words), capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
