@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edged import __version__, workshop_cli
+from edged import __version__, board_cli, workshop_cli
 from edged.errors import EdgedError, Mistakes, UserError
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.set_defaults(command="replay")
 
     _add_control(commands)
+    board_cli.add(commands)
     workshop_cli.add(commands)
     return parser
 

@@ -96,8 +96,10 @@ MAY = {
     "compiler": BASE + "classify features",
     "workshop": BASE + "audio classify compiler control decide features lane mistakes progress replay shipped "
     "wholefile",
-    "commands": SERVICE + "published classifier compiler daemon installed progress replay shipped voice workshop",
-    "cli": "errors commands config workshop_cli",
+    "commands": SERVICE + "mcu published classifier compiler daemon installed progress replay shipped voice wholefile "
+    "workshop",
+    "cli": "board_cli errors commands config workshop_cli",
+    "board_cli": "",
     "workshop_cli": "",
     "__main__": "cli",
 }

@@ -46,6 +46,7 @@ def test_what_may_change_or_listen_in_is_for_the_owner() -> None:
         "boards": "read",
         "board_log": "read",
         "board_reset": "write",
+        **dict.fromkeys(("feed", "deploy", "board_slots", "board_test", "board_record"), "write"),
     }
 
 

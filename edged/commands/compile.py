@@ -14,7 +14,7 @@ from edged.compiler.blob import SUFFIX, read_plan
 from edged.compiler.compiled import compile_model, read_source
 from edged.compiler.explain import picture, rows_of, work_of
 from edged.errors import ConfigError, ModelError
-from edged.workshop.boards import boards_file, read_boards, shortfalls
+from edged.workshop.holding import check_held
 
 if TYPE_CHECKING:
     import argparse
@@ -39,10 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
         compiled = compile_model(read_source(arguments.model), library=arguments.library)
         plan, data, only = compiled.plan, compiled.data, compiled.network_only
         operators = [f"{each.operator.at} {each.operator.name}" for each in compiled.program.run]
-    board = _held(arguments, plan, data)
+    if arguments.board is not None:
+        check_held(
+            arguments.board,
+            boards=arguments.boards,
+            model=arguments.model,
+            plan_bytes=len(data),
+            arena_bytes=plan.network.arena_bytes,
+        )
     if arguments.out is not None:
         _write(arguments.out, data)
-    told = _told(arguments, plan, data) | {"network_only": only or None, "board": board}
+    told = _told(arguments, plan, data) | {"network_only": only or None, "board": arguments.board}
     rows = rows_of(plan.network, operators=operators)
     if arguments.json:
         print(json.dumps(told | {"records": rows}, indent=2))
@@ -59,26 +66,6 @@ def _read(path: Path) -> tuple[Plan, bytes]:
         return read_plan(data), data
     except ModelError as wrong:
         raise ModelError(wrong.what, file=path, way_out=wrong.way_out) from None
-
-
-def _held(arguments: argparse.Namespace, plan: Plan, data: bytes) -> str | None:
-    """The board that was asked for, by its key; refused where it cannot hold the plan."""
-    if arguments.board is None:
-        return None
-    file = arguments.boards or boards_file()
-    if file is None:
-        way_out = "Name one with --boards"
-        raise ConfigError("this edged came without boards.toml", key="--board", value=arguments.board, way_out=way_out)
-    boards = read_boards(file).boards
-    if arguments.board not in boards:
-        way_out = f"Name one of {', '.join(boards)}"
-        raise ConfigError(f"is no board of {file}", key="--board", value=arguments.board, way_out=way_out)
-    board = boards[arguments.board]
-    reasons = shortfalls(board, plan_bytes=len(data), arena_bytes=plan.network.arena_bytes)
-    if reasons:
-        what = f"the {board.name} cannot hold it: {'; '.join(reasons)}"
-        raise ModelError(what, file=arguments.model, way_out="Make the model smaller, or take a larger board")
-    return str(arguments.board)
 
 
 def _check_out(path: Path) -> None:
