@@ -73,8 +73,7 @@ class Cable:
     def _carry(self) -> None:
         ends = [end for end in (self._far, self._master if self._listens else None) if end is not None]
         while not self._over.is_set():
-            ready = select.select(ends, [], [], 0.02)[0] if ends else self._over.wait(0.02) or []
-            for end in ready:
+            for end in select.select(ends, [], [], 0.02)[0]:
                 with contextlib.suppress(OSError):
                     data = os.read(end, 4096)
                     if end == self._master and self._far is not None:
