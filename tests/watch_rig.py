@@ -111,7 +111,7 @@ async def seeing_to(
     outbox = Outbox.open(folder / "outbox.sqlite")
     try:
         async with asyncio.TaskGroup() as group:
-            seen = Seen(crew or Crew(), outbox, group, health_s)
+            seen = Seen(Crew() if crew is None else crew, outbox, group, health_s)
             await seen.man(boards, find=find)
             try:
                 yield seen
