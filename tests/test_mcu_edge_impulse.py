@@ -381,13 +381,16 @@ def test_what_never_finds_room_is_dropped_and_counted(monkeypatch: pytest.Monkey
 
     async def session() -> None:
         heard = Heard(full=True)
-        with EiBoard((NOISE, YES) * 6 + (NOISE,), every_s=0.005) as board:
+        words = [{**NOISE, "yes": 0.9 + number / 100} for number in range(6)]
+        script = [each for word in words for each in (NOISE, word)]
+        with EiBoard([*script, NOISE], every_s=0.005) as board:
             async with edge_impulse(board.path, heard, HEARS) as driver:
                 await driver.identify()
                 await driver.listen()
                 await until(lambda: board.said > 12)
                 await until(lambda: driver._handover.dropped == 2)  # six events: one is tried, three wait
                 assert (await driver.pulse()).dropped == 2
+                assert [event.score for event in driver._handover._waiting] == [0.93, 0.94, 0.95], "the oldest go"
                 reading = driver._link.counts
         assert reading.foreign == {handover.NOT_STORED: 4}
         assert heard.wrongs == [handover.NOT_STORED] * 4
@@ -404,6 +407,8 @@ def test_a_board_that_is_unplugged_ends_the_conversation() -> None:
                 board.unplug()
                 done, _ = await asyncio.wait(reading, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
                 assert any(isinstance(task.exception(), BoardAway) for task in done)
+                with pytest.raises(BoardAway, match="lost"):
+                    await driver.pulse()
 
     asyncio.run(session())
 

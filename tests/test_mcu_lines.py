@@ -25,6 +25,8 @@ from edged.mcu.lines import MAX_LABEL, Row, Scored, Timed, Told, read
 from edged.mcu.textline import MAX_LINE_BYTES, Line, Noise, Splitter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edged.mcu.board import BoardEvent
 
 DOC = Path(__file__).parents[1] / "docs" / "BOARDS.md"
@@ -314,7 +316,7 @@ def test_a_sketch_is_heard() -> None:
 
 
 @pytest.mark.parametrize("result", [old_result, new_result])
-def test_an_edge_impulse_example_sketch_is_heard(result: type) -> None:
+def test_an_edge_impulse_example_sketch_is_heard(result: Callable[..., str]) -> None:
     """It speaks no AT: it just prints."""
     quiet, loud = {"noise": 0.9, "yes": 0.1}, {"noise": 0.1, "yes": 0.9}
     text = "".join(result(each, anomaly=0.99) for each in (quiet, quiet, loud, loud, quiet, loud))
@@ -466,11 +468,15 @@ def test_a_key_in_a_sketchs_words_goes_nowhere() -> None:
 def test_a_sketch_that_is_unplugged_ends_the_conversation() -> None:
     async def session() -> None:
         with Sketch() as sketch:
-            async with lines(sketch.path, Heard()):
+            async with lines(sketch.path, Heard()) as driver:
                 reading = asyncio.all_tasks() - {asyncio.current_task()}
                 sketch.unplug()
                 done, _ = await asyncio.wait(reading, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
                 assert any(isinstance(task.exception(), BoardAway) for task in done)
+                with pytest.raises(BoardAway, match="lost"):
+                    await driver.pulse()
+                with pytest.raises(BoardAway, match="lost"):
+                    await driver.forward(60.0)
 
     asyncio.run(session())
 

@@ -167,7 +167,7 @@ class Results:
     def _score(self, scores: dict[str, float], name: str, number: str) -> list[Said]:
         fit = label(name)
         score = 0.0 if number.endswith("nan") else share(number)  # a model that divides by 0 says nothing
-        if fit is None or score is None or fit in scores:
+        if fit is None or score is None:
             self._torn = True
         else:
             scores[fit] = score

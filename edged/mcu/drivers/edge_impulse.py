@@ -124,6 +124,7 @@ class EdgeImpulseDriver:
 
     async def pulse(self) -> Pulse:
         """How it is, by its results; raises BoardAway where none come, even of a new start."""
+        self._handover.see_to_link()
         silent_s = (time.monotonic_ns() - self._last_ns) / 1e9
         if silent_s > (STOPPED_S if self._prompted else max(SILENT_S, GAPS * self._longest_s)):
             if self._restarted:

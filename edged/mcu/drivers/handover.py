@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from edged.errors import Unavailable
+from edged.errors import BoardAway, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +49,12 @@ class Handover:
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._lost: BoardAway | None = None
+
+    def see_to_link(self) -> None:
+        """Raise BoardAway where it is lost: who asks nothing would not notice."""
+        if self._lost is not None:
+            raise BoardAway(str(self._lost))
 
     def scored(self, scores: Mapping[str, float], now_ns: int) -> None:
         """Take scores that came at this moment, by CLOCK_MONOTONIC."""
@@ -89,6 +95,9 @@ class Handover:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except BoardAway as away:
+            self._lost = away
+            raise
         finally:
             tasks[0].cancel()
             with contextlib.suppress(TimeoutError):

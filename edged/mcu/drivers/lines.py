@@ -76,6 +76,7 @@ class LinesDriver:
 
     async def pulse(self) -> Pulse:
         """How it is, by what it has said; raises BoardAway where one that was steady has fallen silent."""
+        self._handover.see_to_link()
         silent_s = (time.monotonic_ns() - self._last_ns) / 1e9
         if self._steady and silent_s > SILENT_S:
             raise BoardAway(
@@ -125,6 +126,7 @@ class LinesDriver:
             until_s = time.monotonic() + seconds
             while (left_s := until_s - time.monotonic()) > 0:
                 await asyncio.sleep(min(left_s, 0.1))
+                self._handover.see_to_link()
                 if progress is not None:
                     progress(forwarder.lines)
             if ask:
