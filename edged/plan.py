@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -160,6 +162,8 @@ def plan(file: Path, *, ask: bool = False, config: toml.Config | None = None) ->
     """
     config = config or toml.load(file)
     models = config.models or ({DEFAULT_MODEL: toml.Model(path=default_model().path)} if config.sources else {})
+    for name, board in config.boards.items():
+        _serial(board.port, file=file, key=f"boards.{name}.port")
     for name, source in config.sources.items():
         if isinstance(source, toml.File):
             _there(source.path, file=file, key=f"sources.{name}.path")
@@ -198,6 +202,14 @@ def _there(path: Path, *, file: Path, key: str) -> None:
     else:
         return
     raise ConfigError(what, file=file, key=key, value=str(path), way_out=way_out)
+
+
+def _serial(port: str, *, file: Path, key: str) -> None:
+    """Refuse what is there and can be no port; what is not there may come."""
+    with contextlib.suppress(OSError):
+        if port.startswith("/") and not stat.S_ISCHR(Path(port).stat().st_mode):
+            way_out = "Name one that `edged board list` prints, plugged in or not"
+            raise ConfigError("is no serial port", file=file, key=key, value=port, way_out=way_out)
 
 
 def _audible(path: Path, *, file: Path, key: str) -> None:
@@ -256,7 +268,7 @@ def chosen(*, model: Path | None = None, config: Path | None = None) -> tuple[li
     if config is None and not file.exists():
         return [default_model()], None, "default"
     found = plan(file, ask=True)
-    bundles = [found.bundles[name] for name in found.models]
+    bundles = [found.bundles[name] for name in found.models] or [default_model()]
     for bundle in bundles:
         if isinstance(bundle, WorkerLost):
             raise bundle

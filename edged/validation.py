@@ -130,6 +130,9 @@ def _loose_ends(config: Config, path: Path) -> Iterator[ConfigError]:
         config.mqtt.password_credential or config.mqtt.password_file or config.mqtt.password_env
     ):
         yield ConfigError("is missing beside a password", file=path, key="mqtt.username", way_out="Add the user's name")
+    if config.models and not config.sources:
+        way_out = "Add one, or take the models out"
+        yield ConfigError("is missing, and models hear sources", file=path, key="sources", way_out=way_out)
     yield from _one_board_a_port(config, path)
     for name, model in config.models.items():
         if name in TOPIC_LEVELS:
@@ -138,7 +141,7 @@ def _loose_ends(config: Config, path: Path) -> Iterator[ConfigError]:
                 "would share topics with the source's own", file=path, key=f"models.{name}", way_out=way_out
             )
         for source in model.sources or ():
-            if source not in config.sources:
+            if config.sources and source not in config.sources:
                 what = f"there is no such source{nearest(source, config.sources)}"
                 way_out = f"Name any of {', '.join(config.sources)}"
                 yield ConfigError(what, file=path, key=f"models.{name}.sources", value=source, way_out=way_out)

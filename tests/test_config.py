@@ -201,6 +201,7 @@ WRONG = [
     ("[boards.'a/b']\nport = '/d'", 'boards."a/b"', "a/b", "match pattern", "letters, digits"),
     ("boards = ['c']", "boards", None, "valid dictionary", "a table"),
     ("find_boards = 1\n" + SOURCE, "find_boards", 1, "valid boolean", "true or false"),
+    (BOARD + "[models.m]\npath = 'm'\n", "sources", None, "models hear sources", "Add one, or"),
     ("find_boards = false\nboards = {}", "sources", None, "is missing", "Add it"),
 ]
 

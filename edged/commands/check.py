@@ -43,8 +43,18 @@ def _told(found: Plan) -> dict[str, Any]:
         "outbox": {"max_messages": config.outbox.max_messages},
         "sources": {name: asdict(source) for name, source in config.sources.items()},
         "models": {name: _model(bundle) for name, bundle in found.bundles.items()},
+        "find_boards": config.find_boards,
+        "boards": {name: asdict(board) | _port(board.port) for name, board in config.boards.items()},
         "lanes": [{"source": source, "model": model} for source, model in found.lanes],
     }
+
+
+def _port(wanted: str) -> dict[str, str | None]:
+    """Find where a board is now; None, and why."""
+    from edged.mcu import ports  # noqa: PLC0415 - nobody without boards shall pay for it
+
+    found = ports.find(wanted)
+    return {"now": None, "why": ports.absence(wanted)} if found is None else {"now": str(found), "why": ""}
 
 
 def _model(bundle: Bundle | WorkerLost) -> dict[str, Any]:
@@ -76,6 +86,9 @@ def _in_words(found: Plan, told: dict[str, Any]) -> str:
         f"source   {name}: {_source(source)}" + ("" if name in heard_by_some else "; no model hears it")
         for name, source in config.sources.items()
     ]
+    lines += [f"board    {name}: {_board(config.boards[name], now)}" for name, now in told["boards"].items()]
+    if config.find_boards:
+        lines.append("boards   on other USB ports: those with edged's firmware")
     for name, model in told["models"].items():
         heard = ", ".join(source for source, lane in found.lanes if lane == name)
         if model["state"] == "failed":
@@ -86,6 +99,12 @@ def _in_words(found: Plan, told: dict[str, Any]) -> str:
             timing = f"every {model['hop_s']:g} s, {model['window_s']:g} s at a time"
             lines.append(f"model    {name} on {heard}: {shown}; {timing}; {model['path']}")
     return "\n".join(lines)
+
+
+def _board(board: toml.Board, told: dict[str, str | None]) -> str:
+    there = f"now {told['now']}" if told["now"] else f"not there now, and waited for: {told['why']}"
+    chip = f", chip {board.uid}" if board.uid else ""
+    return f"{board.driver} at {board.baud} baud on {board.port}{chip}; {there}"
 
 
 def _source(source: toml.Source) -> str:

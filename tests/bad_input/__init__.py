@@ -13,6 +13,7 @@ from bad_input import (
     broker,
     bundles,
     config,
+    config_boards,
     config_models,
     control,
     models,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from bad_input.case import Case
 
 CASES: dict[str, tuple[Case, ...]] = {
-    "The config file": (*config.CASES, *config_models.CASES),
+    "The config file": (*config.CASES, *config_models.CASES, *config_boards.CASES),
     "Passwords and certificates": broker.REFUSED,
     "Models": (*models.CASES, *bundles.CASES, *workshop_model.CASES),
     "Recordings": audio.CASES,
@@ -42,6 +43,13 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Optimising a model": workshop_optimise.CASES,
     "Compiling a model for a board": workshop_compile.CASES,
     "Evaluating and calibrating": workshop_evaluate.CASES,
-    "What may come back": (*broker.WAITS, *audio.WAITS, *models.WAITS, *state.WAITS, *workshop_collect.WAITS),
+    "What may come back": (
+        *broker.WAITS,
+        *audio.WAITS,
+        *models.WAITS,
+        *state.WAITS,
+        *workshop_collect.WAITS,
+        *config_boards.WAITS,
+    ),
 }
 """By chapter."""
