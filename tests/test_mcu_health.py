@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -93,3 +94,18 @@ def test_every_news_is_in_the_table_and_has_somebody_who_brings_it() -> None:
 
 def test_states_are_published_by_the_names_that_the_messages_know() -> None:
     assert {state.value for state in State} == set(get_args(BoardState))
+
+
+def test_the_page_has_the_table_as_it_is() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "BOARDS.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page if line.startswith("|")]
+    (header,) = [row for row in rows if row[1:] == [news.value for news in News]]
+    found = {
+        (State(row[0].strip("*")), News(news)): State(cell)
+        for row in rows
+        if row[0].startswith("**")
+        for news, cell in zip(header[1:], row[1:], strict=True)
+        if cell
+    }
+    assert found == TABLE
+    assert {row[0].strip("`") for row in rows} >= {state.value for state in State}

@@ -1,12 +1,12 @@
 """How a board is, as a table: from each state, what news leads where.
 
-    absent ──opened──▶ probing ──identified──▶ up ──silent──▶ stale
-      ▲ ▲                │  ▲                  ▲ │               │
-      │ └──gone, ever────┤  │                  │ └──rebooted──▶ probing
-      │                  │  └──was reset──┐    └──answered──────┤
-      │      foreign     │ gave up        │                     │ gave up
-      │         ▼        └───────────▶ resetting ◀──────────────┘
-      └─── quarantined ◀──nothing helps───┘
+    absent ──opened──▶ probing ──identified──▶ up ──silent──▶ stale ──gave up──▶ resetting ──nothing helps──▶ quarantined
+                          ▲  ◀────rebooted─────┴────────────────┘ answered ▶ up      │
+                          └──────────────────────was reset───────────────────────────┘
+
+    from everywhere        gone ▶ absent
+    where it is closed     opened ▶ probing     held ▶ busy
+    probing                foreign ▶ quarantined     gave up ▶ resetting
 
 A board is *absent* while its port is not there, and *busy* while another program holds the port. Once the port is open
 it is *probing*: who is it? It is *up* from when it has said so, is the one that is meant, and was asked to speak; then
