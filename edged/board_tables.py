@@ -46,7 +46,7 @@ class Board(Table):
     heartbeat_s: float = Field(default=3.0, ge=0.1, le=5, allow_inf_nan=False)
     """Every so many seconds the board is asked how it is."""
     labels: Words | None = Field(default=None, min_length=1)
-    """Not with `smp`: the labels that make events; default: all."""
+    """Not with `smp`: the labels that make events; default: all but `noise`, `silence` and their like."""
     background: Words = ()
     """Not with `smp`: labels that never make an event."""
     threshold: Share = 0.5
