@@ -169,8 +169,7 @@ static void speak(struct app *app)
         return;
     if (app->now_us >= app->heartbeat_us)
         send_heartbeat(app);
-    else if (event != NULL
-             && (!app->waiting || app->waiting_number != event->number || app->now_us >= app->resend_us))
+    else if (event != NULL && (!app->waiting || app->now_us >= app->resend_us))
         send_event(app, event);
 }
 

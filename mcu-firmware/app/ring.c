@@ -122,3 +122,11 @@ void ring_acknowledge(struct ring *ring, uint32_t number)
     keep(ring);
     skip_damaged(ring);
 }
+
+void ring_arrived(struct ring *ring, uint32_t number)
+{
+    if (number >= ring->head.first)
+        ring_acknowledge(ring, number + 1);
+    else if (ring->dropped > 0)
+        ring->dropped--;
+}

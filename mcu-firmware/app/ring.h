@@ -53,4 +53,7 @@ const struct ring_event *ring_oldest(const struct ring *ring);
 /* All before `number` are acknowledged; a number that was never given is ignored. */
 void ring_acknowledge(struct ring *ring, uint32_t number);
 
+/* This one, which was sent, is acknowledged. If it was dropped on its way it was not lost after all, and is not counted. */
+void ring_arrived(struct ring *ring, uint32_t number);
+
 #endif

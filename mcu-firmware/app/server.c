@@ -92,7 +92,7 @@ static void answered(void *context, uint8_t command, uint8_t sequence, int rc)
     if (command != SERVICE_EVENT || !app->waiting || sequence != app->waiting_sequence || rc != 0)
         return;
     app->waiting = 0;
-    ring_acknowledge(&app->ring, app->waiting_number + 1);
+    ring_arrived(&app->ring, app->waiting_number);
 }
 
 /* Since the last time somebody asked, at least a second ago: two that ask do not shorten each other's time to nothing. */

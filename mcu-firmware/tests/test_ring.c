@@ -136,6 +136,23 @@ static void test_full_drops_the_oldest(void)
     CHECK(ring_oldest(&ring) == NULL && ring.head.next == 14);
 }
 
+static void test_what_was_dropped_on_its_way_and_arrived_was_not_lost(void)
+{
+    _Alignas(8) uint8_t noinit[BYTES] = {0};
+    struct ring ring;
+
+    ring_start(&ring, noinit, BYTES);
+    for (uint32_t number = 1; number <= ring.head.capacity + 2; number++) {
+        struct ring_event event = event_of(number);
+        ring_add(&ring, &event);
+    }
+    CHECK(ring.dropped == 2 && ring_oldest(&ring)->number == 3);
+    ring_arrived(&ring, 1);
+    CHECK(ring.dropped == 1 && ring_oldest(&ring)->number == 3);
+    ring_arrived(&ring, 3);
+    CHECK(ring.dropped == 1 && ring_oldest(&ring)->number == 4);
+}
+
 static void test_a_flipped_bit_costs_one_event(void)
 {
     _Alignas(8) uint8_t noinit[BYTES] = {0};
@@ -172,6 +189,7 @@ int main(void)
 {
     test_noise_is_no_ring();
     test_full_drops_the_oldest();
+    test_what_was_dropped_on_its_way_and_arrived_was_not_lost();
     test_a_flipped_bit_costs_one_event();
     test_a_torn_head_is_mended_from_the_other();
     test_killed_anywhere();
