@@ -1,8 +1,9 @@
 """How a board is, as a table: from each state, what news leads where.
 
-    absent ──opened──▶ probing ──identified──▶ up ──silent──▶ stale ──gave up──▶ resetting ──nothing helps──▶ quarantined
-                          ▲  ◀────rebooted─────┴────────────────┘ answered ▶ up      │
-                          └──────────────────────was reset───────────────────────────┘
+    absent ─opened▶ probing ─identified▶ up ─silent▶ stale ─gave up▶ resetting ─nothing helps▶ quarantined
+                     ▲ ▲                 │ ◀answered─┘ │                 │
+                     │ └────rebooted─────┴─────────────┘                 │
+                     └───────────────────was reset───────────────────────┘
 
     from everywhere        gone ▶ absent
     where it is closed     opened ▶ probing     held ▶ busy
