@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="a private broker, the daemon on a sample, and what a subscriber gets")
     demo.add_argument("--keep", type=Path, metavar="DIR", help="leave config, sample and state in this folder")
+    with_board = "instead, a board of its own that hears it, and is given a model before"
+    demo.add_argument("--board", dest="command", action="store_const", const="demo_board", help=with_board)
     demo.set_defaults(command="demo")
 
     check = commands.add_parser("check", help="read the config and say what would run, without running it")

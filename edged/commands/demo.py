@@ -68,29 +68,30 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the road from a sound to a subscriber; 0 if at least one event arrived."""
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edged-demo-")))
-        _make(folder)
-        length_s = _speak(folder / "sample.wav")
-        port = _free_port()
+        made(folder)
+        length_s = speak(folder / "sample.wav")
+        port = free_port()
         (folder / "edged.toml").write_text(CONFIG.format(port=port), encoding="utf-8")
         words = ", ".join(f'"{words}"' for words, _ in SAID)
         print(f"The sample: {words}, by voices of espeak-ng, {length_s:.1f} s.")
-        stack.enter_context(_broker(folder, port))
+        stack.enter_context(broker(folder, port))
         print(f"The broker: mosquitto on 127.0.0.1:{port}, for this demo alone.")
-        subscriber = stack.enter_context(_subscriber(port))
+        heard = stack.enter_context(subscriber(port))
         print("The subscriber: mosquitto_sub -t 'edged/#'. What it receives, topic and JSON:\n", flush=True)
         daemon = [sys.executable, "-m", "edged", "run", "--config", str(folder / "edged.toml")]
-        events = _show(subscriber, stack.enter_context(_running(daemon)))
+        events = _show(heard, stack.enter_context(running(daemon)))
     if not events:
         raise Unavailable("the demo's subscriber received no event")
     print(f"\n{events} events arrived.")
     print("\nThat was a private broker and a synthetic voice. With your own microphone and broker, type:\n")
     for command, comment in NEXT:
-        typed = command.format(edged=_command())
+        typed = command.format(edged=typed_here())
         print(f"  {typed:<46}{'# ' if comment else ''}{comment}".rstrip())
     return 0
 
 
-def _make(folder: Path) -> None:
+def made(folder: Path) -> None:
+    """Make the demo's folder; ConfigError where it cannot be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "edged.toml").touch()
@@ -100,7 +101,7 @@ def _make(folder: Path) -> None:
         raise ConfigError(what, key="--keep", value=str(folder), way_out=way_out) from None
 
 
-def _speak(path: Path) -> float:
+def speak(path: Path) -> float:
     """Synthesise the sample; returns its length in seconds."""
     if shutil.which("espeak-ng") is None:
         raise ConfigError("the demo needs espeak-ng to make its sample", way_out="Type `make setup`")
@@ -121,13 +122,14 @@ def _speak(path: Path) -> float:
 
 
 @contextlib.contextmanager
-def _broker(folder: Path, port: int) -> Iterator[None]:
+def broker(folder: Path, port: int) -> Iterator[None]:
+    """Run a broker for the length of a block."""
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
     if program is None:
         raise ConfigError("the demo needs the mosquitto broker", way_out="Type `make setup`")
     conf = folder / "mosquitto.conf"
     conf.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n", "utf-8")
-    with _running([program, "-c", str(conf)]):
+    with running([program, "-c", str(conf)]):
         deadline = time.monotonic() + START_S
         while not _answers(port):
             if time.monotonic() > deadline:
@@ -137,7 +139,8 @@ def _broker(folder: Path, port: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _subscriber(port: int) -> Iterator[IO[str]]:
+def subscriber(port: int) -> Iterator[IO[str]]:
+    """Run a subscriber to everything for the length of a block; what it prints."""
     command = [
         "mosquitto_sub",
         "-h",
@@ -152,13 +155,13 @@ def _subscriber(port: int) -> Iterator[IO[str]]:
         "-W",
         str(int(PATIENCE_S)),
     ]
-    with _running(command, stdout=subprocess.PIPE) as process:
+    with running(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101 - asked for one line above
         yield process.stdout
 
 
 @contextlib.contextmanager
-def _running(command: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(command: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run a process for the length of a block, and see it off."""
     process = subprocess.Popen(command, stdout=stdout, text=True)
     try:
@@ -175,7 +178,7 @@ def _running(command: list[str], stdout: int | None = None) -> Iterator[subproce
 def _show(subscriber: IO[str], daemon: subprocess.Popen[str]) -> int:
     """Print what arrives; when the sample has been heard out stop the daemon, and go on until it has said goodbye."""
     events = 0
-    for line in _lines(subscriber, daemon):
+    for line in lines_of(subscriber, daemon):
         topic, _, payload = line.partition(" ")
         print(f"  {topic}\n    {payload}", flush=True)
         events += topic.endswith("/event")
@@ -187,7 +190,7 @@ def _show(subscriber: IO[str], daemon: subprocess.Popen[str]) -> int:
     return events
 
 
-def _lines(subscriber: IO[str], daemon: subprocess.Popen[str]) -> Iterator[str]:
+def lines_of(subscriber: IO[str], daemon: subprocess.Popen[str]) -> Iterator[str]:
     """Yield the subscriber's lines as they come, and give up when the daemon has."""
     waiting = b""
     while daemon.poll() is None or waiting:
@@ -208,13 +211,14 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens at."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
 
 
-def _command() -> str:
+def typed_here() -> str:
     """How this very edged is typed from here."""
     script = Path(sys.executable).with_name("edged")
     here = Path.cwd()
