@@ -37,6 +37,7 @@ class Garbler:
         tty.setraw(slave)
         os.set_blocking(self._near, False)
         self._slave = slave  # held open: whoever opens and closes the other end hangs nothing up
+        self.near = near
         near.unlink(missing_ok=True)
         near.symlink_to(os.ttyname(slave))
         self._over = threading.Event()
