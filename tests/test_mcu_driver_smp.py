@@ -13,7 +13,6 @@ from zephyr_board import ZephyrBoard, made_image
 
 from edged.errors import BoardAway
 from edged.mcu import group
-from edged.mcu.drivers import mcumgr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +52,6 @@ def test_it_tells_who_it_is_and_how(board: HostBoard) -> None:
             assert (identity.speaks, identity.board, identity.uid) == ("edged", "host", "00" * 12)
             assert (identity.boot, identity.reset, identity.next, identity.microphone) == (1, "power", 1, False)
             assert identity == talk.driver.identity
-            assert talk.driver.max_message_bytes == 1280
             await talk.driver.listen()
             pulse = await talk.driver.pulse()
             assert (pulse.boot, pulse.backlog, pulse.next, pulse.state) == (1, 0, 1, "empty")
@@ -177,7 +175,6 @@ def test_a_zephyr_board_is_known_and_seen_to_live(tmp_path: Path) -> None:
         async with talking(zephyr.device) as talk:
             identity = await talk.driver.identify()
             assert (identity.speaks, identity.firmware) == ("mcumgr", "1.2.3")
-            assert talk.driver.max_message_bytes >= mcumgr.MESSAGE_BYTES
             await talk.driver.listen()
             for _ in range(2):
                 pulse = await talk.driver.pulse()
@@ -205,13 +202,11 @@ def test_tasks_tell_the_share_of_idleness_and_the_least_of_stacks() -> None:
         answers: dict[tuple[int, int], list[dict[str, Any]]] = {
             (0, 0): [{"r": "edged"}],
             (0, 2): tasks,
-            (0, 6): [{"buf_size": 2048}],
             (0, 7): [{"output": "nice_nano"}],
         }
         async with Speaker(zephyr_says(answers)) as peer, talking(peer.device) as talk:
             identity = await talk.driver.identify()
             assert (identity.speaks, identity.board, identity.firmware) == ("mcumgr", "nice_nano", "")
-            assert talk.driver.max_message_bytes == 2048
             pulses = [await talk.driver.pulse() for _ in range(5)]
             assert [pulse.idle for pulse in pulses] == [None, 0.75, None, None, None]
             assert [pulse.stack_free_bytes for pulse in pulses] == [100, 100, 360, None, None]

@@ -20,6 +20,20 @@ from edged.mcu.smp import Message, Op
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+HELLO = {
+    "proto": 1, "fw": "0.1.0", "board": "host", "chip": "x", "uid": bytes(12), "boot": 3, "reset": "power", "up": 5000,
+    "buf": 1280, "baud": 0, "next": 10, "first": 10, "mic": True,
+}  # fmt: skip
+BEAT = {
+    "boot": 3, "up": 5000, "idle": 900, "next": 10, "first": 10, "dropped": 0, "heard": 0, "missed": 0, "runs": 0,
+    "lost": 0, "bad": 0, "arena": 0, "stack": 0, "slot": 0, "state": "listening",
+}  # fmt: skip
+EVENT = {
+    "n": 9, "boot": 3, "kind": 0, "label": "yes", "began": 16000, "at": 32000, "ms": 4000, "score": 60000,
+    "peak": 65536, "mean": 50000, "model": bytes(8),
+}  # fmt: skip
+
+
 # What is no such board.
 
 
@@ -103,6 +117,8 @@ def test_a_line_that_leads_back_to_us_is_foreign() -> None:
         ({}, "speaks version None of the protocol, not 1"),
         ({"proto": 2}, "speaks version 2 of the protocol, not 1"),
         ({"proto": 1, "fw": 5}, "none of edged's firmware: fw = 5"),
+        ({**HELLO, "up": 2**64 - 1}, "counts that no board has"),
+        ({**HELLO, "first": 11}, "counts that no board has"),
     ],
 )
 def test_a_hello_of_another_kind_is_foreign(answer: dict[str, Any], why: str) -> None:
@@ -114,20 +130,20 @@ def test_a_hello_of_another_kind_is_foreign(answer: dict[str, Any], why: str) ->
     run(scenario())
 
 
-# A board that lies.
+def test_names_are_fit_to_be_shown() -> None:
+    wild = {"fw": "\x1b[31m1\n", "board": " host ", "chip": "x" * 1000, "reset": "\x07of its own"}
 
-HELLO = {
-    "proto": 1, "fw": "0.1.0", "board": "host", "chip": "x", "uid": bytes(12), "boot": 3, "reset": "power", "up": 5000,
-    "buf": 1280, "baud": 0, "next": 10, "first": 10, "mic": True,
-}  # fmt: skip
-BEAT = {
-    "boot": 3, "up": 5000, "idle": 900, "next": 10, "first": 10, "dropped": 0, "heard": 0, "missed": 0, "runs": 0,
-    "lost": 0, "bad": 0, "arena": 0, "stack": 0, "slot": 0, "state": "listening",
-}  # fmt: skip
-EVENT = {
-    "n": 9, "boot": 3, "kind": 0, "label": "yes", "began": 16000, "at": 32000, "ms": 4000, "score": 60000,
-    "peak": 65536, "mean": 50000, "model": bytes(8),
-}  # fmt: skip
+    async def scenario() -> None:
+        answer = {**HELLO, **wild}
+        async with Speaker(lambda message: [message.response(answer)]) as peer, talking(peer.device) as talk:
+            identity = await talk.driver.identify()
+            assert (identity.firmware, identity.board) == ("\ufffd[31m1\ufffd", "host")
+            assert (identity.chip, identity.reset) == ("x" * 64, "unknown")
+
+    run(scenario())
+
+
+# A board that lies.
 
 
 class Liar(Speaker):
@@ -291,6 +307,9 @@ def test_who_becomes_another_is_foreign() -> None:
                 await talk.driver.pulse()
             liar.answer = lambda message: [message.response({"lease": "long"})]
             with pytest.raises(BoardForeign, match="none of edged's firmware"):
+                await talk.driver.pulse()
+            liar.answer = lambda message: [message.response({"lease": 1, **BEAT, "up": 2**63})]
+            with pytest.raises(BoardForeign, match="counts that no board has"):
                 await talk.driver.pulse()
 
     run(scenario())

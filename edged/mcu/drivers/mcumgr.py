@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edged.errors import BoardRefused
 from edged.mcu.board import Identity, Pulse
+from edged.mcu.drivers import said
 from edged.mcu.smp import Message, Op
 
 if TYPE_CHECKING:
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
 
     from edged.mcu.client import SmpClient
 
-MESSAGE_BYTES: Final = 384 - 4
-"""Largest message of a server that does not tell (CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE, less its own)."""
 WORD_BYTES: Final = 4
 """Stacks are counted in words."""
-OS, ECHO, TASKS, RESET, PARAMETERS, INFORMATION = 0, 0, 2, 5, 6, 7
+OS, ECHO, TASKS, RESET, INFORMATION = 0, 0, 2, 5, 7
 IMAGE, IMAGES = 1, 0
 
 
@@ -36,16 +35,12 @@ class Zephyr:
     """One board, while it is on the link."""
 
     client: SmpClient
-    max_message_bytes: int = MESSAGE_BYTES
-    """That it takes, header included."""
     _has_tasks: bool = True
     _before: tuple[int, int] | None = None
     """Runtime of the idle task, and of all."""
 
     async def identify(self) -> Identity:
         """Ask what it can tell; nothing of it is required."""
-        size = (await self._perhaps(Message(Op.READ, OS, PARAMETERS))).get("buf_size")
-        self.max_message_bytes = size if type(size) is int and size > MESSAGE_BYTES else MESSAGE_BYTES
         images = (await self._perhaps(Message(Op.READ, IMAGE, IMAGES))).get("images")
         return Identity(
             speaks="mcumgr",
@@ -70,7 +65,7 @@ class Zephyr:
 
     async def _information(self, letter: str) -> str:
         output = (await self._perhaps(Message(Op.READ, OS, INFORMATION, {"format": letter}))).get("output")
-        return output.strip() if isinstance(output, str) else ""
+        return said.name(output) if isinstance(output, str) else ""
 
     async def _perhaps(self, request: Message) -> Mapping[str, Any]:
         try:
@@ -109,5 +104,5 @@ def _active_version(images: object) -> str:
     """The version of the firmware that runs."""
     for image in images if isinstance(images, list) else []:
         if isinstance(image, dict) and image.get("active") is True and isinstance(image.get("version"), str):
-            return str(image["version"])
+            return said.name(image["version"])
     return ""

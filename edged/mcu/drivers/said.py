@@ -1,7 +1,8 @@
 """What edged's firmware says of itself and of what it heard, as the records that all boards end in. Pure.
 
-A board is believed as far as its own numbers allow: `check` refuses an event that no board sends, `covers` tells
-whether a board that has come so far can have decided an event before.
+A board is believed as far as its own numbers allow: `check` and `check_event` refuse what no board sends, `covers`
+tells whether a board that has come so far can have decided an event before. Its names are shown on terminals and in
+messages, so they are cut and made printable.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ MAX_LABEL_BYTES: Final = 32
 CENTURY_MS: Final = 100 * 366 * 24 * 3600 * 1000
 """No board runs for longer."""
 PERMILLE: Final = 1000
+MAX_NAME: Final = 64
+"""Characters of a name; our firmware's have twenty."""
+RESETS: Final = frozenset({"power", "pin", "software", "watchdog", "fault", "unknown"})
 
 _KINDS: Final[Mapping[Kind, EventKind]] = {
     Kind.DETECTION: "detection",
@@ -33,16 +37,21 @@ _KINDS: Final[Mapping[Kind, EventKind]] = {
 }
 
 
+def name(text: str) -> str:
+    """A name as it may be shown."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text[:MAX_NAME]).strip()
+
+
 def identity(hello: Hello) -> Identity:
     """Who it is."""
     return Identity(
         speaks="edged",
-        board=hello.board,
-        chip=hello.chip,
-        firmware=hello.firmware,
+        board=name(hello.board),
+        chip=name(hello.chip),
+        firmware=name(hello.firmware),
         uid=hello.uid.hex(),
         boot=hello.boot,
-        reset=hello.reset,
+        reset=hello.reset if hello.reset in RESETS else "unknown",
         up_ms=hello.up_ms,
         next=hello.next,
         microphone=hello.microphone,
@@ -67,11 +76,21 @@ def pulse(heartbeat: Heartbeat, *, asked_ns: int, answered_ns: int) -> Pulse:
         link_bad=heartbeat.link_bad,
         arena_bytes=heartbeat.arena_bytes,
         stack_free_bytes=heartbeat.stack_free_bytes,
-        state=heartbeat.state,
+        state=name(heartbeat.state),
     )
 
 
-def check(event: Event) -> None:
+def check(told: Hello | Heartbeat) -> None:
+    """See what the types do not say.
+
+    Raises:
+        Malformed: No board sends that.
+    """
+    if told.up_ms > CENTURY_MS or told.first > told.next:
+        raise Malformed("counts that no board has")
+
+
+def check_event(event: Event) -> None:
     """See what the types do not say.
 
     Raises:

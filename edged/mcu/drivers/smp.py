@@ -66,11 +66,6 @@ class SmpDriver:
         self._latest: Hello | Heartbeat | None = None
         self._zephyr = mcumgr.Zephyr(self.client)
 
-    @property
-    def max_message_bytes(self) -> int:
-        """That the board takes, header included."""
-        return self._zephyr.max_message_bytes if self.hello is None else self.hello.buffer_bytes
-
     async def run(self) -> None:
         """Read what comes, and answer what the board asks."""
         await self.client.run()
@@ -187,7 +182,7 @@ class SmpDriver:
             return None  # by the lease of somebody before us
         try:
             event = group.read(Event, message.body)
-            said.check(event)
+            said.check_event(event)
         except Malformed:
             self._refuse(DAMAGED)
             return message.response({"rc": _INVALID})
@@ -213,6 +208,9 @@ class SmpDriver:
 
 def _read(record: type[_Record], body: Mapping[str, Any]) -> _Record:
     try:
-        return group.read(record, body)
+        found = group.read(record, body)
+        if isinstance(found, Hello | Heartbeat):
+            said.check(found)
     except Malformed as error:
         raise BoardForeign(f"its answer is none of edged's firmware: {error}") from None
+    return found
