@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -649,3 +650,39 @@ def killed_writer(path: Path, first: int, *, lines: int) -> int:
         child.kill()
         said += child.stdout.read().splitlines(keepends=True)
     return max(int(line.split()[0]) for line in said if line.endswith(b"\n"))
+
+
+TELLER = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from edged.outbox import Outbox
+from edged.records import Draft
+
+async def tell(path, first, last):
+    outbox = Outbox.open(Path(path))
+    for n in range(int(first), int(last) + 1):
+        await outbox.put([Draft("mcu/cellar/event", "t", str(n).encode(), once=("mcu/ab", f"12/{n}"))])
+        if n == int(last):
+            os.kill(os.getpid(), signal.SIGKILL)
+        print(n, flush=True)
+
+asyncio.run(tell(*sys.argv[1:]))
+"""
+
+
+def test_killed_between_the_commit_and_the_answer_it_is_told_again_and_stored_once(
+    path: Path, opened: Callable[..., Outbox]
+) -> None:
+    answered = -1
+    for last in (0, 1, 5, 6, 20):
+        command = [sys.executable, "-c", TELLER, str(path), str(answered + 1), str(last)]
+        done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        answered = max([answered, *map(int, done.stdout.split())])
+        assert answered == last - 1, "the last one was committed, and nobody has heard of it"
+    outbox = opened()
+    run(outbox.put([told("20", "12/20")]))
+    kept = everything(outbox)
+    assert texts(kept) == [str(n) for n in range(21)]
+    assert [event.sequence for event in kept] == list(range(1, 22))
+    assert (outbox.duplicates, outbox.lost) == (5, 0)
