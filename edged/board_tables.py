@@ -23,9 +23,10 @@ def _port(port: str) -> str:
 
 
 def _uid(uid: str) -> str:
-    if not re.fullmatch(r"[0-9A-Fa-f:-]+", uid):
+    digits = re.sub("[:-]", "", uid).lower()
+    if not re.fullmatch(r"[0-9a-f]+", digits):
         raise wrong("is no chip's number", way_out="Write it in hexadecimal, as `edged board info` prints it")
-    return uid.lower()
+    return digits
 
 
 class Board(Table):

@@ -100,7 +100,7 @@ def test_boards_have_the_defaults_of_their_driver(file: Path) -> None:
     }
     assert (found.boards["c"].baud, found.find_boards, found.sources) == (1_000_000, False, {})
     stated = load(written(file, BOARD + "driver = 'edge-impulse'\nbaud = 9600\nuid = 'AB:CD'"))
-    assert (stated.boards["c"].baud, stated.boards["c"].uid) == (9600, "ab:cd")
+    assert (stated.boards["c"].baud, stated.boards["c"].uid) == (9600, "abcd")
 
 
 def test_boards_alone_may_hear_and_so_may_those_that_are_found(file: Path) -> None:
@@ -186,6 +186,7 @@ WRONG = [
     (BOARD + "baud = '115200'", "boards.c.baud", "115200", "valid integer", "without quotes"),
     (BOARD + "dtr = 1", "boards.c.dtr", 1, "valid boolean", "true or false"),
     (BOARD + "uid = 'red one'", "boards.c.uid", "red one", "no chip's number", "hexadecimal"),
+    (BOARD + "uid = ':-'", "boards.c.uid", ":-", "no chip's number", "hexadecimal"),
     (BOARD + "driver = 'lines'\nuid = 'ab'", "boards.c.uid", "ab", "told by no board", "Leave it out"),
     (BOARD + "heartbeat_s = 60", "boards.c.heartbeat_s", 60, "too large", "Write 5 or less"),
     (BOARD + "threshold = 0.7", "boards.c.threshold", 0.7, "decides by itself", "Leave it out"),
@@ -193,7 +194,7 @@ WRONG = [
     (BOARD + "driver = 'lines'\nlabels = []", "boards.c.labels", None, "is empty", "Name at least one"),
     (BOARD + "driver = 'lines'\nthreshold = 70", "boards.c.threshold", 70, "too large", "Write 1 or less"),
     (BOARD + "[boards.d]\nport = 'usb:1A2B'", "boards.d.port", "usb:1A2B", "that of boards.c too", "its own"),
-    (BOARD + "uid = 'AB'\n[boards.d]\nport = '/d'\nuid = 'ab'", "boards.d.uid", "ab", "of boards.c too", "its own"),
+    (BOARD + "uid = 'AB'\n[boards.d]\nport = '/d'\nuid = 'a:b'", "boards.d.uid", "ab", "of boards.c too", "its own"),
     ("[boards.c]\nport = 'ttyACM0'", "boards.c.port", "ttyACM0", "names no port", "edged board list"),
     ("[boards.c]\nport = 'usb:'", "boards.c.port", "usb:", "names no port", "edged board list"),
     ('[boards.c]\nport = "/dev/a\\u0000"', "boards.c.port", "/dev/a\0", "names no port", "edged board list"),
