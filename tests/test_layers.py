@@ -136,7 +136,7 @@ SOLE_IMPORTERS = {
 
 PURE = re.compile(
     r"records|errors|decide|nearmiss|(board_)?messages|mistakes|outage|(board_)?schemas|watch|writer|features(\..*)?|audio\.(level|wire|ledger|pace)"
-    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(at|board|body|forwarder|framing|group|health|judge|lines|secrets|smp|textline|ticks)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
+    r"|classify\.(eim_wire|flatbuffer)|control\.protocol|mcu\.(at|board|body|drivers\.said|forwarder|framing|group|health|judge|lines|secrets|smp|textline|ticks)|compiler\.(?!compiled|golden)\w+|workshop\.(arena|cost|graph|metrics|operators|poisson|snr)"
 )
 IMPURE = {"asyncio", "logging", "multiprocessing", "selectors", "socket", "subprocess", "threading", "time"}
 LONG = {"cli._parser"}
