@@ -148,10 +148,11 @@ class BoardRefused(Unavailable):
         why: In words.
         group: Whose number `rc` is (PROTOCOL.md); None: SMP's own.
         rc: The number.
+        reason: In the board's own words, where it gave any.
     """
 
-    def __init__(self, why: str, *, group: int | None = None, rc: int = 0) -> None:
-        self.group, self.rc = group, rc
+    def __init__(self, why: str, *, group: int | None = None, rc: int = 0, reason: str | None = None) -> None:
+        self.group, self.rc, self.reason = group, rc, reason
         super().__init__(why)
 
 

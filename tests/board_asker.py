@@ -35,7 +35,9 @@ class Asker:
                 return await asyncio.to_thread(self.link.ask, request, seconds=max(timeout_s, 10.0))
             except RefusedError as refused:
                 refusal = refused.refusal
-                raise BoardRefused(refusal.reason or "no", group=refusal.group, rc=refusal.rc) from None
+                raise BoardRefused(
+                    f"the board refuses: {refusal.reason}", group=refusal.group, rc=refusal.rc, reason=refusal.reason
+                ) from None
             except (AssertionError, OSError) as error:
                 if not left:
                     raise BoardAway(f"it does not answer: {error}") from None

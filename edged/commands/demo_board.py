@@ -152,10 +152,10 @@ def _firmware() -> Path:
     for program in ("make", "gcc"):
         if shutil.which(program) is None:
             what = f"the demo's board is built here, and there is no {program}"
-            raise ConfigError(what, key="--board", way_out="Type `make setup-test`")
+            raise ConfigError(what, key="--board", way_out="Type `make setup`")
     build = ["make", "--no-print-directory", "-C", str(FIRMWARE)]
     done = subprocess.run(build, capture_output=True, text=True, timeout=BUILD_S, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["make says nothing"])[-1]
-        raise ConfigError(f"the demo's board cannot be built: {last}", key="--board", way_out="Type `make setup-test`")
+        raise ConfigError(f"the demo's board cannot be built: {last}", key="--board", way_out="Type `make setup`")
     return FIRMWARE / "build" / "host" / "edged-firmware"

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     board = board_of(socket, arguments.board)
     if board["state"] != "up":
         why = f": {board['why']}" if board["why"] else ""
-        raise Unavailable(f"{board['name']} is {board['state']}{why}")
+        raise Unavailable(f"{board['name']} is {board['state']}{why}; see `edged board info {board['name']}`")
     image = _is_image(arguments.model)
     data = _image(arguments.model) if image else _plan(arguments.model, board)
     what = "image" if image else "model"

@@ -135,7 +135,7 @@ class SmpClient:
         except Malformed as error:
             raise BoardForeign(f"the board answers what SMP does not know: {error}") from None
         if refusal is not None:
-            raise BoardRefused(_in_words(refusal), group=refusal.group, rc=refusal.rc)
+            raise BoardRefused(_in_words(refusal), group=refusal.group, rc=refusal.rc, reason=refusal.reason)
         return Exchange(answer, asked_ns, answered_ns)
 
     async def _tried(self, timeout_s: float, tries: int) -> tuple[Message, int]:

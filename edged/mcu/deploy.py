@@ -41,7 +41,7 @@ TRY_S: Final = 60.0
 MOST_ERASES: Final = 1000
 """Of one upload, until the board is no longer believed: a slot has 102 pages on an nRF52840."""
 _ERASING: Final = "erasing"
-"""In what the board says when an upload's message is to be sent again."""
+"""What the board says when an upload's message is to be sent again."""
 LATE_SHARE, LATE_S = 0.2, 1.0
 """Of the trial's sound, missed: the model is too slow for this board."""
 BACK_S: Final = 20.0
@@ -175,7 +175,7 @@ class _Deployment:
             try:
                 answer = await self._piece(offset)
             except BoardRefused as refused:
-                if refused.group == group.GROUP and refused.rc == Error.BUSY and _ERASING in str(refused):
+                if refused.group == group.GROUP and refused.rc == Error.BUSY and refused.reason == _ERASING:
                     busy += 1
                     if busy <= MOST_ERASES:
                         continue
@@ -309,9 +309,9 @@ def _running(found: Slots) -> str:
 
 def _in_words(refused: BoardRefused, doing: str) -> ModelError | BoardRefused:
     """A refusal of our group as an error of who must act."""
-    why = str(refused)
     if refused.group != group.GROUP:
         return refused
+    why = refused.reason or str(refused)
     match refused.rc:
         case Error.TOO_LARGE:
             return ModelError(f"the board has no room for it: {why}", way_out="Make the model smaller")

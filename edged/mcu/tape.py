@@ -75,6 +75,9 @@ async def _told(client: Asks, first: int | None) -> Stretch:
     except BoardRefused as refused:
         if refused.group == group.GROUP and refused.rc == Error.OFFSET:
             raise BoardRefused("the board began anew in the middle of the recording", group=group.GROUP) from None
+        if refused.group == group.GROUP and refused.rc == Error.INVALID:
+            what = f"the board cannot record: {refused.reason or refused}; name a board that has one"
+            raise BoardRefused(what, group=group.GROUP, rc=refused.rc) from None
         if refused.group is None:
             raise BoardRefused("the board's firmware cannot record; update it", rc=refused.rc) from None
         raise
