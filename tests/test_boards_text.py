@@ -73,7 +73,7 @@ def test_three_boards_that_speak_otherwise_arrive_alike(tmp_path: Path, broker: 
                 eventually(true, f"{what}; the log:\n{daemon.log}", SOON_S)
 
             def state() -> str:
-                return (said(subscriber, "sketch/state") or [{"state": "unknown"}])[-1]["state"]
+                return str((said(subscriber, "sketch/state") or [{"state": "unknown"}])[-1]["state"])
 
             in_time(lambda: state() == "up", "it is up")
             printed("booting", "dog: 0.7", "dog: 0.93", "cat: 0.99", '{"event": "dog", "score": 0.5}', "battery low")

@@ -327,6 +327,24 @@ def test_no_key_and_no_password_goes_anywhere(monkeypatch: pytest.MonkeyPatch, c
     asyncio.run(session())
 
 
+def test_the_line_in_whose_middle_we_came_goes_nowhere() -> None:
+    """It may be the end of a key, which cannot be told from a word."""
+
+    async def session() -> None:
+        heard = Heard()
+        with EiBoard(SESSION) as board:
+            async with edge_impulse(board.path, heard) as driver:
+                board.print(b"cafe\r\nready\r\n")
+                await until(lambda: bool(heard.texts))
+                assert heard.texts == ["ready"]
+            heard = Heard()
+            async with edge_impulse(board.path, heard) as driver:
+                driver.take(b"U" * 10_000, 1)
+                assert heard.wrongs == ["a line that does not end"]
+
+    asyncio.run(session())
+
+
 def test_ten_megabytes_without_a_newline_are_survived() -> None:
     async def session() -> None:
         heard = Heard()

@@ -402,6 +402,19 @@ def test_garbage_and_ten_megabytes_without_a_newline_are_survived() -> None:
     asyncio.run(session())
 
 
+def test_a_first_line_that_does_not_end_is_told() -> None:
+    async def session() -> None:
+        heard = Heard()
+        with Sketch() as sketch:
+            async with lines(sketch.path, heard, HEARS):
+                await sketch.send(b"U" * 10_000)
+                await until(lambda: heard.wrongs == ["a line that does not end"])
+                await sketch.print("", "dog: 0.9")
+                await until(lambda: heard.labels == ["dog"])
+
+    asyncio.run(session())
+
+
 def test_a_sketch_that_speaks_only_of_what_it_hears_may_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spoken, "SILENT_S", 0.1)
     monkeypatch.setattr(spoken, "STEADY_S", 0.1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
+import threading
 import tty
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from edged.mcu.judge import Hearing
 from edged.mcu.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
     from edged.mcu.board import BoardEvent
 
@@ -105,13 +107,20 @@ class Sketch:
     def __enter__(self) -> Self:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
         self.path = Path(os.ttyname(self._slave))
+        self._silent = threading.Event()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.unplug()
 
+    def hush(self) -> None:
+        """From now on it says nothing, and who has it say something goes on."""
+        self._silent.set()
+
     def unplug(self) -> None:
+        self.hush()
         if self._master >= 0:
             os.close(self._slave)
             os.close(self._master)
@@ -122,22 +131,18 @@ class Sketch:
         await self.send("".join(line + end for line in lines).encode())
 
     async def send(self, data: bytes) -> None:
-        await asyncio.to_thread(self._send, data)
+        await asyncio.to_thread(self.say, data)
 
     def heard(self) -> bytes:
         """What was said to it, up to now."""
-        os.set_blocking(self._master, False)
         try:
             return os.read(self._master, 4096)
         except BlockingIOError:
             return b""
-        finally:
-            os.set_blocking(self._master, True)
 
-    def _send(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._master, data) :]
-
-
-def scores(said: Mapping[str, float]) -> str:
-    return ", ".join(f"{label}: {score}" for label, score in said.items())
+    def say(self, data: bytes) -> None:
+        """Print bytes; waits until they are read."""
+        while data and not self._silent.is_set():
+            if select.select([], [self._master], [], 0.05)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(self._master, data) :]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from bad_input import (
     audio,
+    board_commands,
+    boards_text,
     broker,
     bundles,
     config,
@@ -42,6 +44,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Teaching a model": workshop_teach.CASES,
     "Optimising a model": workshop_optimise.CASES,
     "Compiling a model for a board": workshop_compile.CASES,
+    "Boards": board_commands.CASES,
     "Evaluating and calibrating": workshop_evaluate.CASES,
     "What may come back": (
         *broker.WAITS,
@@ -50,6 +53,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         *state.WAITS,
         *workshop_collect.WAITS,
         *config_boards.WAITS,
+        *boards_text.WAITS,
     ),
 }
 """By chapter."""

@@ -164,10 +164,9 @@ class EdgeImpulseDriver:
         """Take what came at this moment."""
         self._heard = True
         for found in self._splitter.feed(data):
-            if not self._torn:
+            torn, self._torn = self._torn, self._torn and isinstance(found, Prompt)
+            if not torn or isinstance(found, Noise):  # else the end of what was said before we came
                 self._found(found, now_ns)
-            elif isinstance(found, Line | Noise):
-                self._torn = False  # the end of what was said before we came
         self._came.set()
 
     def _found(self, found: Found, now_ns: int) -> None:

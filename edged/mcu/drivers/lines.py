@@ -142,9 +142,8 @@ class LinesDriver:
         if self._forwarder is not None:
             self._forwarder.feed(data, now_s=now_ns / 1e9)
         for found in self._splitter.feed(data):
-            if self._torn:
-                self._torn = False
-            else:
+            torn, self._torn = self._torn, False
+            if not torn or isinstance(found, Noise):
                 self._found(found, now_ns)
 
     def _found(self, found: Found, now_ns: int) -> None:
