@@ -66,7 +66,7 @@ def led(sound: Pcm) -> Pcm:
 
 def table(heard: list[float], on_the_way: list[float], *, unsure_ms: float) -> str:
     lines = [
-        f"\nfrom a board to a subscriber, {len(heard)} sounds, ms (the first line says up to {unsure_ms:.0f} too much):",
+        f"\nfrom board to subscriber, {len(heard)} sounds, ms (the first line has up to {unsure_ms:.0f} too much):",
         f"{'':34}{'median':>8}{'p95':>8}{'worst':>8}",
     ]
     for what, values in (("sound begins → message", heard), ("board decides → message", on_the_way)):
