@@ -62,11 +62,16 @@ def poked(data: bytes, at: int, layout: str, *values: Any) -> bytes:
     return repaired(made)
 
 
-def by_hand(record: bytes, *, arena_bytes: int, times: int = 1, golden: bytes = b"", constants: int = 256) -> bytes:
-    """A plan of one record, so many times: zeros for constants, and the whole arena is input and output."""
+def by_hand(
+    record: bytes, *, arena_bytes: int, times: int = 1, init: int = 0, golden: bytes = b"", constants: int = 256
+) -> bytes:
+    """A plan of one record, so many times: zeros for constants, and the whole arena is input and output.
+
+    The first `init` of them make the state as new.
+    """
     constants_at = -(-(64 + times * len(record)) // 8) * 8
     places = struct.pack("<6I", arena_bytes, 0, 0, arena_bytes, 0, arena_bytes)
-    kinds = struct.pack("<ififBBHHH", 0, 1.0, 0, 1.0, 0, 0, 0, 0, times)
+    kinds = struct.pack("<ififBBHHH", 0, 1.0, 0, 1.0, 0, 0, 0, init, times - init)
     header = places + kinds + struct.pack("<4I", 64, times * len(record), constants_at, constants)
     section = (header + record * times).ljust(constants_at, b"\0") + bytes(constants)
     golden = golden.ljust(-(-len(golden) // 8) * 8, b"\0")

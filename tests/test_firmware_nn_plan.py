@@ -250,6 +250,12 @@ def test_more_work_than_any_board_ends() -> None:
     assert status(by_hand(lut, arena_bytes=1 << 14, times=100)) == 0
 
 
+def test_a_state_that_takes_too_long_to_make() -> None:
+    lut = struct.pack("<BBH4I", 7, 0, 20, 0, 0, 1 << 14, 0)
+    assert status(by_hand(lut, arena_bytes=1 << 14, times=40, init=31)) == 0
+    assert status(by_hand(lut, arena_bytes=1 << 14, times=40, init=32)) == WORK
+
+
 def test_a_self_test_that_would_outlast_the_watchdog_is_not_begun() -> None:
     """Each window is good and small, and they are as many as a plan can say; the outputs are there."""
     lut = struct.pack("<BBH4I", 7, 0, 20, 0, 0, 16, 0)
