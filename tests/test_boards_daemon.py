@@ -89,6 +89,7 @@ def test_a_word_that_a_board_hears_arrives(
             in_time(lambda: said(subscriber, "attic/event"), f"the word arrives; the log:\n{daemon.log}")
             after_ns = time.time_ns()
             told = boards(daemon)["attic"]
+            assert call(daemon.control_socket, "models")["models"] == []  # there is no source that one would hear
             words = edged("status", "--config", daemon.file)
             daemon.wait_told("WATCHDOG", since=time.monotonic() - 1)
         in_time(lambda: said(subscriber, "attic/state")[-1]["state"] == "absent", "its loss is said")
