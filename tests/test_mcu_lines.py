@@ -324,6 +324,17 @@ def test_an_edge_impulse_example_sketch_is_heard(result: Callable[..., str]) -> 
     assert told(heard) == [("detection", "yes", 0.9), ("detection", "yes", 0.9)]
 
 
+def test_a_board_with_a_syntiant_chip_is_heard() -> None:
+    """As edgeimpulse/firmware-arduino-nicla-voice prints a match: src/inference/ei_run_impulse.cpp."""
+
+    def match(label: str) -> list[str]:
+        labels = [f"    {each}: \t{int(each == label)}" for each in ("go", "stop", "z_openset")]
+        return ["", "Match: 1", "Predictions:", *labels]
+
+    heard = talked("\tInterval: 0.0625 ms.", *match("go"), *match("z_openset"), *match("stop"))
+    assert told(heard) == [("detection", "go", 1.0), ("detection", "stop", 1.0)]
+
+
 def test_who_it_is_and_how_it_is() -> None:
     async def session() -> None:
         heard = Heard()
