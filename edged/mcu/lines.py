@@ -44,7 +44,7 @@ _TIMED = re.compile(r"^(?:Timing: |Predictions \()", re.IGNORECASE)
 _TIMES = re.compile(r"\b(DSP|Classification|inference):? (\d+(?:\.\d+)?) ?(us|ms)", re.IGNORECASE)
 _ROW = re.compile(rf"\s*{NUMBER}(?:[\s,;]+{NUMBER})*[\s,;]*")
 _NEVER = frozenset({"match", "anomaly", "anomaly score", "anomaly prediction", "frame size", "no. of classes"})
-"""What Edge Impulse prints beside scores (inferencing-sdk-cpp classifier/ei_print_results.h, firmware-arduino-nicla-voice)."""
+"""What Edge Impulse prints beside scores (inferencing-sdk-cpp: ei_print_results.h; firmware-arduino-nicla-voice)."""
 _KINDS: Mapping[str, EventKind] = {kind: kind for kind in get_args(EventKind)}
 _SCORE_KEYS = ("score", "value", "confidence", "probability")
 _HOLDERS = ("scores", "predictions", "classification", "results", "result")
