@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from boards import HostBoard
 from cable import Cable
-from watch_rig import OTHER_UID, UID, loud, pid, run, seeing_to, table
+from watch_rig import OTHER_UID, QUIET, UID, loud, pid, run, seeing_to, table
 
 from edged.mcu import supervisor
 from edged.mcu.boardlog import BURST
