@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from driver_talk import Talk, run, talking, zephyr_says
+from liar import BEAT, EVENT, HELLO, Liar
 from pty_peer import Pty, Speaker, until
 
 from edged.errors import BoardAway, BoardForeign
@@ -19,19 +20,6 @@ from edged.mcu.smp import Message, Op
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-HELLO = {
-    "proto": 1, "fw": "0.1.0", "board": "host", "chip": "x", "uid": bytes(12), "boot": 3, "reset": "power", "up": 5000,
-    "buf": 1280, "baud": 0, "next": 10, "first": 10, "mic": True,
-}  # fmt: skip
-BEAT = {
-    "boot": 3, "up": 5000, "idle": 900, "next": 10, "first": 10, "dropped": 0, "heard": 0, "missed": 0, "runs": 0,
-    "lost": 0, "bad": 0, "arena": 0, "stack": 0, "slot": 0, "state": "listening",
-}  # fmt: skip
-EVENT = {
-    "n": 9, "boot": 3, "kind": 0, "label": "yes", "began": 16000, "at": 32000, "ms": 4000, "score": 60000,
-    "peak": 65536, "mean": 50000, "model": bytes(8),
-}  # fmt: skip
 
 
 # What is no such board.
@@ -144,36 +132,6 @@ def test_names_are_fit_to_be_shown() -> None:
 
 
 # A board that lies.
-
-
-class Liar(Speaker):
-    """Says hello, subscribes whoever wants it, and has a heartbeat; the rest is up to the test."""
-
-    def __init__(self) -> None:
-        self.beat: dict[str, Any] = dict(BEAT)
-        self.sequence = 0
-        super().__init__(self._answer)
-
-    def _answer(self, message: Message) -> list[Message | bytes]:
-        answers: dict[Command, dict[str, Any]] = {
-            Command.HELLO: HELLO,
-            Command.SUBSCRIBE: {"lease": 10_000},
-            Command.HEARTBEAT: self.beat,
-        }
-        return [message.response(answers[Command(message.command)])]
-
-    async def tell(self, **differs: Any) -> Message:
-        """Tell an event; how it is answered."""
-        self.sequence += 1
-        body = {key: value for key, value in {**EVENT, **differs}.items() if value is not None}
-        told = Message(Op.WRITE, group.GROUP, Command.EVENT, body, sequence=self.sequence)
-        await self.say(told)
-        await until(lambda: any(response.answers(told) for response in self.responses), what="an answer")
-        return next(response for response in self.responses if response.answers(told))
-
-    @property
-    def beats_read(self) -> int:
-        return sum(message.command == Command.HEARTBEAT for message in self.requests)
 
 
 @contextlib.asynccontextmanager

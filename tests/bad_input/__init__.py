@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bad_input import (
     audio,
     board_commands,
+    boards_line,
     boards_text,
     broker,
     bundles,
@@ -54,6 +55,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         *workshop_collect.WAITS,
         *config_boards.WAITS,
         *boards_text.WAITS,
+        *boards_line.WAITS,
     ),
 }
 """By chapter."""

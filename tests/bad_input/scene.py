@@ -54,6 +54,7 @@ SCRUBBED = (
     (r"\(choose from [^)]*\)", "(choose from …)"),  # Python 3.12 and later write the same without quotes
     (r"\((name or service not known|temporary failure in name resolution)\)", "(name or service not known)"),
     (r"Linux on \w+", "Linux on MACHINE"),
+    (r"/dev/pts/\d+", "/dev/pts/N"),
 )
 """What differs from run to run, or from machine to machine."""
 
