@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -178,3 +180,11 @@ def collect(daemon: Daemon, lines: list[str]) -> None:
         lines.extend(
             item["line"] for item in stream(daemon.control_socket, "board_log", board="attic", silence_s=SOON_S)
         )
+
+
+def test_who_has_no_boards_pays_for_none() -> None:
+    """Neither pyserial nor CBOR nor what stands on them is loaded by a daemon that names no board."""
+    asked = "import sys, edged.daemon; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert "edged.mcu.crew" in loaded
+    assert not {"serial", "cbor2", "edged.mcu.link", "edged.mcu.ports", "edged.mcu.smp", "edged.mcu.judge"} & {*loaded}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from boards import HostBoard
 from cable import Cable
-from watch_rig import OTHER_UID, QUIET, run, seeing_to, table
+from watch_rig import BOOT_ID, OTHER_UID, QUIET, run, seeing_to, table
 
 from edged.errors import UserError
 from edged.mcu import finder
 from edged.mcu.crew import Crew
 from edged.mcu.health import State
 from edged.mcu.ports import Port
+from edged.messages import Messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,26 @@ def test_no_supervisor_waits_in_step_with_another(tmp_path: Path) -> None:
 
     run(test())
     assert len(waits) > 8
+
+
+def test_another_broker_is_told_all_and_the_one_before_forgets(tmp_path: Path, attic: HostBoard) -> None:
+    """The board notices nothing."""
+
+    async def test() -> None:
+        boards = {"attic": table(attic.device)}
+        async with seeing_to(boards, tmp_path) as seen:
+            await seen.until_state("attic", "up")
+            seen.messages = Messages(gateway="other", boot_id=BOOT_ID, version="1")
+            await seen.man(boards)
+            for kind in ("state", "health"):
+                assert seen.retained[f"edged/test/mcu/attic/{kind}"] == b""
+                assert b'"state":"up"' in seen.retained[f"edged/other/mcu/attic/{kind}"]
+            assert seen.crew["attic"].vitals().connections == 1
+            before = dict(seen.retained)
+            await seen.man(boards)
+            assert seen.retained == before, "nothing is said twice to the same"
+
+    run(test())
 
 
 # --- boards that nobody names ---
@@ -148,6 +169,9 @@ def test_what_does_not_answer_as_ours_is_asked_once_each_time_it_is_plugged_in(
                 await seen.until_state("host-777777", "up")
                 await asyncio.sleep(0.5)
                 assert asked == [str(there.path), str(shed.device)]
+                await seen.man({}, find=True)
+                await asyncio.sleep(0.5)
+                assert len(asked) == 2, "another config is no reason to ask again"
                 cable.unplug()
                 cable.plug()
                 await seen.until(lambda: len(asked) > 2, "what is plugged in anew is asked")

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from edged.clock import Moment
+from edged.mcu.health import State
+from edged.mcu.teller import Health as BoardHealth
 from edged.report import in_words, model_healths
 from edged.station import Health
 
 if TYPE_CHECKING:
+    from edged.mcu.supervisor import Supervisor
     from edged.records import ModelState, SourceState
     from edged.station import Station
 
@@ -50,6 +53,15 @@ def station(name: str, state: SourceState = "hearing", why: str = "", **models: 
 )
 def test_in_words(stations: list[Station], words: str) -> None:
     assert in_words(stations) == words
+
+
+def test_boards_are_told_of_beside_what_hears() -> None:
+    up = SimpleNamespace(name="attic", health=BoardHealth(State.UP, "", TWO_PAST_TWO))
+    away = SimpleNamespace(name="shed", health=BoardHealth(State.ABSENT, "there is no /dev/x", TWO_PAST_TWO))
+    boards = cast("list[Supervisor]", [up, away])
+    words = "boards attic; boards away: shed absent since 14:02 (there is no /dev/x)"
+    assert in_words([], boards) == words
+    assert in_words([station("kitchen")], boards) == f"hearing kitchen; {words}"
 
 
 def test_a_model_is_as_where_it_is_worst() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edged.mcu.board import Identity
+    from edged.mcu.finder import Asked
     from edged.mcu.ports import Port
     from edged.mcu.teller import Surroundings
     from edged.settings import Board
@@ -52,6 +53,7 @@ class Crew:
         self._ports = ports
         self._posts: dict[str, _Post] = {}
         self._finding: asyncio.Task[None] | None = None
+        self._asked: Asked = {}
 
     def __getitem__(self, name: str) -> Supervisor:
         """Give the supervisor of that name; UserError where there is none."""
@@ -126,7 +128,7 @@ class Crew:
             log.info("found %s at %s", name, board.port, extra={"EDGED_BOARD": name})
             self._start(name, replace(board, uid=identity.uid), found=True, around=around, group=group)
 
-        await Finder(used=self._used, found=found, ports=self._ports).run()
+        await Finder(used=self._used, found=found, ports=self._ports, asked=self._asked).run()
 
     async def _used(self) -> set[Path]:
         """Paths of ports that somebody sees to, or would if they were not away."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from edged.errors import PortBusy, Unavailable
 from edged.mcu.board import LinkCounts
@@ -20,7 +21,6 @@ from edged.settings import Board
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
-    from pathlib import Path
 
     from edged.mcu.board import BoardEvent, Identity
     from edged.mcu.ports import Port
@@ -34,6 +34,10 @@ BUSY_S: Final = 60.0
 ASK_S: Final = 8.0
 UID_DIGITS: Final = 6
 """Of a board's number, in its name."""
+
+
+Asked: TypeAlias = dict[tuple[Path, int], float]
+"""Ports that shall be left alone, as they are plugged in now, and until when by time.monotonic()."""
 
 
 def usb_ports() -> tuple[Port, ...]:
@@ -50,6 +54,7 @@ class Finder:
         used: Gives the paths of ports that are somebody's.
         found: Takes the settings of a board of ours that was found, and who it is.
         ports: Gives the ports that may be asked.
+        asked: What a finder before this one left alone, and this one then too.
     """
 
     def __init__(
@@ -58,10 +63,9 @@ class Finder:
         used: Callable[[], Awaitable[Collection[Path]]],
         found: Callable[[Board, Identity], Awaitable[None]],
         ports: Callable[[], tuple[Port, ...]] = usb_ports,
+        asked: Asked,
     ) -> None:
-        self._used, self._found, self._ports = used, found, ports
-        self._asked: dict[tuple[Path, int], float] = {}
-        """Ports that shall be left alone, as they are plugged in now, and until when."""
+        self._used, self._found, self._ports, self._asked = used, found, ports, asked
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -74,7 +78,8 @@ class Finder:
         there = await asyncio.to_thread(self._plugged)
         used = await self._used()
         now_s = time.monotonic()
-        self._asked = {plug: until_s for plug, until_s in self._asked.items() if plug in there and until_s > now_s}
+        for plug in [plug for plug, until_s in self._asked.items() if plug not in there or until_s <= now_s]:
+            del self._asked[plug]
         for plug, port in there.items():
             if plug not in self._asked and port.path.resolve() not in used:
                 await self._ask(plug, port)
