@@ -59,6 +59,12 @@ class Recording:
         self.end = first + len(samples) // 2
 
     @property
+    def gaps(self) -> int:
+        """How often something is missing."""
+        late = bool(self.stretches) and self.stretches[0][0] != self.begin
+        return max(0, len(self.stretches) - 1) + late
+
+    @property
     def lost_s(self) -> float:
         """Of the time from the first sample to the last."""
         got = sum(len(samples) for _, samples in self.stretches) // 2
@@ -96,7 +102,7 @@ def _recorded(arguments: argparse.Namespace, socket: Path) -> dict[str, Any]:
         "clips": [str(clip.path) for clip, _ in kept],
         "seconds": round(sum(seconds for _, seconds in kept), 3),
         "lost_s": round(recording.lost_s, 3),
-        "gaps": len(recording.stretches) - 1,
+        "gaps": recording.gaps,
         "left_out": left_out,
     }
 
