@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from edged.mcu import ports
 from edged.mcu.ports import Port, absence, find
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 USB_BUS = "sys/devices/pci0000:00/0000:00:14.0/usb1"
 
@@ -126,6 +123,16 @@ def test_this_machine_can_be_asked() -> None:
         assert port.path.is_char_device()
 
 
+@pytest.mark.parametrize(("name", "major"), [("ttyACM", 166), ("ttyUSB", 188), ("ttyAMA", 204), ("ttyS", 4)])
+def test_the_unit_lets_edged_have_every_kind_of_port(name: str, major: int) -> None:
+    """The numbers are the kernel's own (Documentation/admin-guide/devices.txt)."""
+    for line in Path("/proc/devices").read_text(encoding="utf-8").splitlines():
+        if line.endswith(f" {name}"):
+            assert int(line.split()[0]) == major
+    unit = Path(__file__).parent.parent / "systemd" / "edged.service"
+    assert f"DeviceAllow=char-{major} rw" in unit.read_text(encoding="utf-8").splitlines()
+
+
 # Which one is meant.
 
 
@@ -160,7 +167,6 @@ def test_a_serial_number_may_have_colons(machine: Machine) -> None:
 
 
 def test_no_serial_number_is_nobodys(machine: Machine) -> None:
-    machine.uart("ttyAMA0", "32")
     machine.usb_serial("ttyUSB0", machine.usb("1-1", idVendor="1a86", idProduct="7523"), 0)
     assert find("usb:", root=machine.root) is None
     assert find("usb::0", root=machine.root) is None
