@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,26 @@ def test_who_said_something_and_is_silent_is_away() -> None:
                     await talk.driver.identify()
                 assert not isinstance(away.value, BoardForeign)
                 assert talk.text == ["*** booting ***"]
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("hurry")
+def test_who_talks_smp_all_the_time_and_does_not_answer_is_away() -> None:
+    """A board of ours that half hangs, in a lease of before."""
+
+    async def scenario() -> None:
+        async def beat() -> None:
+            for sequence in itertools.cycle(range(256)):
+                await silent.say(Message(Op.WRITE, group.GROUP, Command.HEARTBEAT, BEAT, sequence=sequence))
+                await asyncio.sleep(0.005)
+
+        async with Speaker() as silent, talking(silent.device) as talk:
+            beating = asyncio.create_task(beat())
+            with pytest.raises(BoardAway) as away:
+                await talk.driver.identify()
+            assert not isinstance(away.value, BoardForeign)
+            beating.cancel()
 
     run(scenario())
 
@@ -168,6 +189,10 @@ def test_an_event_decided_since_we_asked_is_asked_about() -> None:
             assert (await liar.tell(n=10, ms=5500)).body == {}
             assert (await liar.tell(n=11, ms=6000)).body == {}
             assert (liar.beats_read, len(talk.events)) == (1, 2)
+            liar.beat |= {"next": 13}
+            await talk.driver.pulse()
+            await liar.tell(n=12)
+            assert (liar.beats_read, len(talk.events)) == (2, 3)  # the pulse's was enough
             assert talk.wrong == []
 
     run(scenario())
@@ -251,6 +276,22 @@ def test_an_event_is_left_unanswered_while_it_cannot_be_asked_about() -> None:
             await until(lambda: len(liar.responses) == 1)
             assert len(talk.events) == 1
             assert talk.wrong == []
+
+    run(scenario())
+
+
+def test_who_is_hushed_is_not_subscribed_to_again_nor_acknowledged() -> None:
+    async def scenario() -> None:
+        async with lied_to() as (liar, talk):
+            await talk.driver.pulse()
+            await talk.driver.hush()
+            await liar.say(Message(Op.WRITE, group.GROUP, Command.EVENT, EVENT, sequence=200))
+            await until(lambda: talk.understood == 6)
+            await talk.driver.pulse()
+            leases = [message.body["lease"] for message in liar.requests if message.command == Command.SUBSCRIBE]
+            assert leases == [10_000, 10_000, 0]
+            assert liar.responses == []
+            assert talk.events == []
 
     run(scenario())
 
