@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from cable import Cable
 from watch_rig import SOON, UID, pid, run, seeing_to, table
 
 from edged.errors import Unavailable
@@ -31,6 +32,27 @@ def test_a_reset_by_hand(tmp_path: Path, attic: HostBoard) -> None:
                 identity = await seen.crew["attic"].reset()
                 assert (identity.boot, identity.reset) == (boot, "software")
             assert seen.crew["attic"].vitals().resets == 2
+
+    run(test())
+
+
+def test_a_board_whose_usb_goes_with_its_reset_is_waited_for(tmp_path: Path, attic: HostBoard) -> None:
+    """It resets before its answer has come through, and its port is gone for a while."""
+
+    async def test() -> None:
+        with Cable(attic.device, tmp_path / "cable") as cable:
+            async with seeing_to({"attic": table(tmp_path / "cable")}, tmp_path) as seen:
+                await seen.until_state("attic", "up")
+                cable.deaf = True
+                resetting = asyncio.create_task(seen.crew["attic"].reset())
+                await asyncio.sleep(0.1)
+                cable.unplug()
+                await seen.until_state("attic", "absent")
+                cable.deaf = False
+                cable.plug()
+                identity = await resetting
+                assert (identity.boot, identity.reset) == (2, "software")
+                assert seen.last("attic") == ("up", "edged has reset it over its protocol")
 
     run(test())
 

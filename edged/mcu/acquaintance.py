@@ -63,9 +63,11 @@ class Acquaintance:
 
     def meet(self, identity: Identity, *, asked_ns: int, answered_ns: int) -> None:
         """Take note of who it is, and when that was asked and answered."""
+        before, self.identity, self.pulse = self.identity, identity, None
+        if before is not None and before.uid != identity.uid:
+            self.ticks.forget()
         if identity.boot is not None and identity.up_ms is not None:
             self.ticks.note(identity.boot, identity.up_ms, asked_ns, answered_ns)
-        before, self.identity, self.pulse = self.identity, identity, None
         if before is None or (before.uid == identity.uid and before.boot is not None and before.boot == identity.boot):
             return
         if before.uid != identity.uid:

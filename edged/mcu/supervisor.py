@@ -157,7 +157,7 @@ class Supervisor:
         if self.health.state is State.UP:
             async with self.lend():
                 boot = None if self.identity is None else self.identity.boot
-                await self._reset_somehow()
+                await self._reset_somehow(self._open())
         elif self.health.state in {State.ABSENT, State.BUSY}:
             raise Unavailable(f"{self.name} is {in_words(self.health)}")
         self._hurry.set()
@@ -167,7 +167,7 @@ class Supervisor:
         """Have a borrowed board reset by its port's lines; Unavailable where that cannot be."""
         if self._conversation is None:
             raise Unavailable(f"{self.name} is {in_words(self.health)}")
-        await self._reset_by(Reset.LINES)
+        await self._reset_by(Reset.LINES, self._conversation)
 
     def move(self, around: Surroundings) -> None:
         """Speak to somebody else from now on."""
@@ -267,14 +267,14 @@ class Supervisor:
 
     async def _reset(self) -> Heard:
         """Reset it in the next way that works."""
-        last = self.health.why
+        last, conversation = self.health.why, self._open()
         while self._resets_tried < len(RESETS):
             way = RESETS[self._resets_tried]
             self._resets_tried += 1
             try:
-                await self._reset_by(way)
+                await self._reset_by(way, conversation)
             except Unavailable:
-                if (gone := self._open().lost) is not None:
+                if (gone := conversation.lost) is not None:
                     return Heard(News.GONE, gone)
             else:
                 return Heard(News.WAS_RESET, f"reset {way.value}")
@@ -357,21 +357,22 @@ class Supervisor:
 
     # Resets.
 
-    async def _reset_somehow(self) -> None:
+    async def _reset_somehow(self, conversation: Conversation) -> None:
         """Reset it by whatever way works first; Unavailable where none does."""
         why = []
         for way in RESETS:
             try:
-                await self._reset_by(way)
+                await self._reset_by(way, conversation)
             except Unavailable as away:
+                if conversation.lost is not None:  # some reset before they have answered, and take their USB with them
+                    return
                 why.append(str(away))
             else:
                 return
         self.known.way = None
         raise Unavailable(f"{self.name} cannot be reset: {'; '.join(why)}")
 
-    async def _reset_by(self, way: Reset) -> None:
-        conversation = self._open()
+    async def _reset_by(self, way: Reset, conversation: Conversation) -> None:
         match way:
             case Reset.PROTOCOL:
                 self.known.way = way  # one that hangs may take it to heart later

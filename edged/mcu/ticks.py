@@ -60,6 +60,10 @@ class Ticks:
         while beats[0].board_ns < board_ns - KEPT_NS:
             beats.popleft()
 
+    def forget(self) -> None:
+        """Forget everything: it is another board's clock from now on."""
+        self._boots.clear()
+
     def place(self, boot: int, ms: int) -> Placed | None:
         """Place a moment of a boot, in ms since it; None where that boot was never heard of."""
         beats = self._boots.get(boot)
