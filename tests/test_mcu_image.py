@@ -146,6 +146,14 @@ def test_an_image_that_is_too_large_is_refused_in_words(tmp_path: Path) -> None:
         assert runs(board)[0] == OLD
 
 
+def test_an_image_that_the_boot_loader_refuses_is_not_taken_for_the_new_one(tmp_path: Path) -> None:
+    with ZephyrBoard(tmp_path, running=OLD, options=("--refuses",)) as board:
+        with pytest.raises(BoardRefused, match=r"the board did not boot 1\.2\.3, and runs 1\.0\.0"):
+            asyncio.run(installed(board))
+        slot, flags = runs(board)
+    assert (slot, flags) == (OLD, {"pending": False, "confirmed": True})
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_power_that_is_cut_leaves_one_that_runs(tmp_path: Path, where: str) -> None:
     """In the upload, and between test and confirmation."""

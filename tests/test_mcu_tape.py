@@ -103,6 +103,41 @@ def test_without_a_microphone_there_is_nothing_to_record(board: HostBoard) -> No
         asyncio.run(played(board, 1))
 
 
+class Tape:
+    """What a board keeps, and how it answers, in step with the page."""
+
+    def __init__(self, *, kept: int, missing: range) -> None:
+        self.kept, self.missing, self.now = kept, missing, 5000
+
+    async def ask(self, request: Message, *, timeout_s: float = 2.0, tries: int = 1) -> Message:
+        del timeout_s, tries
+        self.now += 700
+        at = max(request.body.get("from", self.now), self.now - self.kept)
+        at = self.missing.stop if at in self.missing else at
+        end = min(self.now, at + 620, self.missing.start if at < self.missing.start else self.now)
+        samples = np.arange(at, max(at, end)).astype("<i2").tobytes()
+        return request.response({"from": at, "data": samples})
+
+
+async def all_of(client: Tape, seconds: float) -> list[Stretch]:
+    return [stretch async for stretch in play(client, seconds=seconds)]
+
+
+def test_nothing_is_lost_on_the_way_and_what_is_missing_shows() -> None:
+    found = asyncio.run(all_of(Tape(kept=10**9, missing=range(9000, 9500)), 1.0))
+    begin = found[0].end
+    expected = [number for number in range(begin, begin + RATE_HZ) if number not in range(9000, 9500)]
+    got = np.concatenate([np.frombuffer(each.samples, "<i2") for each in found])
+    assert np.array_equal(got, np.array(expected).astype("<i2"))
+    assert [first for first, _ in on_end(found)] == [begin, 9500]
+
+
+def test_who_is_too_slow_gets_what_is_kept() -> None:
+    found = asyncio.run(all_of(Tape(kept=1000, missing=range(0)), 1.0))
+    assert found[-1].end == found[0].end + RATE_HZ
+    assert all(after.first - before.end in (0, 80) for before, after in pairwise(found[8:-1]))
+
+
 class Old:
     """A board whose firmware knows no recording."""
 

@@ -69,8 +69,10 @@ class Flash:
         self.flags |= flags
         (self.folder / "flags").write_text(json.dumps(self.flags))
 
-    def boot(self) -> None:
-        if self.flags["pending"] or not self.flags["confirmed"]:
+    def boot(self, *, refuses: bool = False) -> None:
+        if refuses and self.flags["pending"]:
+            self.keep(pending=False)  # its signature is nobody's: it stays where it is
+        elif self.flags["pending"] or not self.flags["confirmed"]:
             one, other = self.slot(0), self.slot(1)
             self.put(0, other)
             self.put(1, one)
@@ -212,13 +214,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("link", type=Path)
     parser.add_argument("--break-at", type=int)
+    parser.add_argument("--refuses", action="store_true")
     options = parser.parse_args()
     flash = Flash(options.link.parent)
     board, outside = os.openpty()
     tty.setraw(outside)
     options.link.unlink(missing_ok=True)
     options.link.symlink_to(os.ttyname(outside))
-    flash.boot()
+    flash.boot(refuses=options.refuses)
     sys.stdout.write("on\n")
     sys.stdout.flush()
     break_at = options.break_at
@@ -229,7 +232,7 @@ def main() -> None:
         server = Server(flash, break_at=break_at)
         serve(board, server)
         break_at = server.break_at
-        flash.boot()
+        flash.boot(refuses=options.refuses)
 
 
 class ZephyrBoard:
