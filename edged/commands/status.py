@@ -62,10 +62,13 @@ def _board(board: dict[str, Any]) -> str:
         parts.append(f"{identity['board'] or identity['speaks']} at {board['path'] or board['port']}{uid}")
     if identity.get("boot") is not None:
         parts.append(f"boot {identity['boot']} ({identity['reset']})")
-    if pulse.get("up_ms") is not None:
-        parts.append(
-            f"up {pulse['up_ms'] / 1000:.0f} s, idle {pulse['idle']:.0%}, answers in {pulse['round_trip_ms']:.1f} ms"
-        )
+    measured = (
+        ("up_ms", "up {:.0f} s", 1e-3),
+        ("idle", "idle {:.0f} %", 100),
+        ("round_trip_ms", "answers in {:.1f} ms", 1),
+    )
+    told = [words.format(pulse[key] * unit) for key, words, unit in measured if pulse.get(key) is not None]
+    parts += [", ".join(told)] if told else []
     kept = "" if pulse.get("backlog") is None else f", {pulse['backlog']} kept there"
     parts.append(f"{board['events']} events{kept}, {board['lost']} lost; {board['resets']} resets")
     return "; ".join(parts)

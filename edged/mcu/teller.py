@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edged import clock
-from edged.mcu.boardlog import BoardLog
+from edged.mcu.boardlog import BoardLog, legible
 from edged.mcu.health import State
 from edged.outage import Outage
 from edged.records import Publication
@@ -112,6 +112,7 @@ class Teller:
 
     def turned(self, state: State, why: str) -> None:
         """Say that it is so, where that is news; a trouble that only goes on is not, unless for another reason."""
+        why = legible(why)  # it may be the board's own words
         known = state is self.health.state and bool(self._topics)
         level = self._level(state, known=known)
         changed = not known or why != self.health.why
