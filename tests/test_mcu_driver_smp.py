@@ -195,6 +195,7 @@ def test_tasks_tell_the_share_of_idleness_and_the_least_of_stacks() -> None:
         {"tasks": {"main": task(100), "idle 00": task(900), "shell_uart": task(0, used=75)}},
         {"tasks": {"main": task(200), "idle 00": task(1200), "shell_uart": task(0, used=75)}},
         {"tasks": {"main": task(1), "idle 00": task(2)}},  # after a reset
+        {"tasks": {"main": task(5), "idle 00": task(1)}},  # likewise, and longer
         {"tasks": 5},
     ]
 
@@ -207,10 +208,10 @@ def test_tasks_tell_the_share_of_idleness_and_the_least_of_stacks() -> None:
         async with Speaker(zephyr_says(answers)) as peer, talking(peer.device) as talk:
             identity = await talk.driver.identify()
             assert (identity.speaks, identity.board, identity.firmware) == ("mcumgr", "nice_nano", "")
-            pulses = [await talk.driver.pulse() for _ in range(5)]
-            assert [pulse.idle for pulse in pulses] == [None, 0.75, None, None, None]
-            assert [pulse.stack_free_bytes for pulse in pulses] == [100, 100, 360, None, None]
-            assert sum(message.command == 2 for message in peer.requests) == 4  # not again after nonsense
+            pulses = [await talk.driver.pulse() for _ in range(6)]
+            assert [pulse.idle for pulse in pulses] == [None, 0.75, None, None, None, None]
+            assert [pulse.stack_free_bytes for pulse in pulses] == [100, 100, 360, 360, None, None]
+            assert sum(message.command == 2 for message in peer.requests) == 5  # not again after nonsense
 
     run(scenario())
 
