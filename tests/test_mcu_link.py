@@ -107,6 +107,15 @@ def test_a_port_is_for_one_and_free_again_when_it_is_closed(pty: Pty) -> None:
     open_link(pty).close()
 
 
+def test_a_port_is_free_again_though_the_kernel_takes_its_time_to_close_it(pty: Pty) -> None:
+    """As it does where a USB device hangs."""
+    ours = open_link(pty)
+    with ours._in_kernel:
+        ours.close()
+        assert descriptors(pty.device) > 0
+        open_link(pty).close()
+
+
 def is_exclusive(pty: Pty) -> bool:
     """As the kernel has it; it lets root in nevertheless, as whom tests may run."""
     return bool(struct.unpack("i", fcntl.ioctl(pty._outside, TIOCGEXCL, bytes(4)))[0])
