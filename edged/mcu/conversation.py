@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, assert_never
 
 from edged.errors import BoardAway, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from pathlib import Path
 
     from edged.mcu.board import LinkCounts
     from edged.mcu.driver import Driver, Ears
@@ -93,13 +93,14 @@ class Conversation:
         await asyncio.gather(self._reading, return_exceptions=True)
 
 
-async def begin(settings: Board, ears: Ears, *, counts: LinkCounts) -> Conversation:
-    """Find a board's port, open it, and be ready to ask who is there.
+async def begin(settings: Board, ears: Ears, *, counts: LinkCounts, plug: Plug | None) -> Conversation:
+    """Open a board's port, and be ready to ask who is there.
 
     Args:
         settings: Which port, how, and what is spoken on it.
         ears: Who hears what comes.
         counts: Where the link goes on counting.
+        plug: What is in the port, as `plugged` has found it.
 
     Raises:
         PortBusy: Another program has the port.
@@ -107,9 +108,9 @@ async def begin(settings: Board, ears: Ears, *, counts: LinkCounts) -> Conversat
     """
     from edged.mcu import link, ports  # noqa: PLC0415 - pyserial, for which nobody without boards shall pay
 
-    path = await asyncio.to_thread(ports.find, settings.port)
-    if path is None:
+    if plug is None:
         raise BoardAway(await asyncio.to_thread(ports.absence, settings.port))
+    path = Path(plug.path)
     opened = await link.opened(path, baud=settings.baud, dtr=settings.dtr, rts=settings.rts, counts=counts)
     return Conversation(path, opened, _driver(settings, opened, ears))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from edged.errors import PortBusy, Unavailable
 from edged.mcu.board import LinkCounts
-from edged.mcu.conversation import begin
+from edged.mcu.conversation import begin, plugged
 from edged.mcu.driver import Ears
 from edged.settings import Board
 
@@ -121,7 +121,7 @@ async def _who(settings: Board) -> Identity:
         raise Unavailable("nobody listens yet")
 
     ears = Ears(event=event, text=_ignored, understood=lambda: None, wrong=_ignored)
-    conversation = await begin(settings, ears, counts=LinkCounts())
+    conversation = await begin(settings, ears, counts=LinkCounts(), plug=await plugged(settings))
     try:
         return await conversation.bounded(conversation.driver.identify(), within_s=ASK_S)
     finally:

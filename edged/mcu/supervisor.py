@@ -215,7 +215,7 @@ class Supervisor:
             return Heard(News.GONE, "it was unplugged")
         try:
             self._plug = await plugged(self.settings)
-            self._conversation = await begin(self.settings, self._ears, counts=self.known.counts)
+            self._conversation = await begin(self.settings, self._ears, counts=self.known.counts, plug=self._plug)
         except PortBusy as busy:
             return Heard(News.HELD, str(busy))
         except BoardAway as away:
