@@ -66,7 +66,10 @@ async def _deploy(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Give a board another model or, `what` being "image", another firmware."""
     supervisor = crew()[request.text("board")]
-    image = request.args.get("what", "model") == "image"
+    what = request.args.get("what", "model")
+    if what not in ("model", "image"):
+        raise UserError("is neither", key="what", value=str(what), way_out='Write "model" or "image"')
+    image = what == "image"
     trial_s = _number(request, "trial_s", otherwise=15.0, most=3600.0)
     async with supervisor.lend() as driver:
         client = _smp(supervisor, driver, speaks="mcumgr" if image else "edged")

@@ -26,7 +26,9 @@ from zephyr_board import Flash, ZephyrBoard, made_image
 
 from edged import cli
 from edged.classify.bundle import write_bundle
-from edged.control.client import call
+from edged.control.client import call, stream
+from edged.control.send import sent
+from edged.errors import UserError
 from edged.features.spec import LogMel
 from edged.shipped import shipped
 from edged.workshop.dataset import read_dataset
@@ -291,6 +293,31 @@ def test_the_wrong_thing_for_a_board_is_refused(house: House, plans: tuple[Path,
     assert "does not run edged's firmware" in house.typed("deploy", plans[0], "--board", "zephyr", code=2)
     (tmp_path / "cut.bin").write_bytes(NEW[:-5])
     assert "is cut off" in house.typed("deploy", tmp_path / "cut.bin", "--board", "zephyr", code=2)
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "words"),
+    [
+        ("deploy", {"board": "attic", "what": "firmware"}, 'Write "model" or "image"'),
+        ("deploy", {"board": "attic", "trial_s": "long"}, "Write one from 0 to 3600"),
+        ("deploy", {"board": "attic", "trial_s": True}, "Write one from 0 to 3600"),
+        ("deploy", {"board": 7}, "is not a text"),
+        ("board_test", {"board": "attic", "sha256": "zz"}, "in hexadecimal"),
+        ("board_record", {"board": "attic", "seconds": -1}, "Write one from 0 to 86400"),
+        ("board_record", {"board": "loft"}, "there is no such board"),
+    ],
+)
+def test_who_asks_the_socket_for_nonsense_is_told(house: House, verb: str, args: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        list(stream(house.daemon.control_socket, verb, **args))
+    assert house.told("attic")["state"] == "up"
+
+
+def test_what_is_no_plan_is_refused_by_the_board(house: House) -> None:
+    with pytest.raises(UserError, match="the board cannot run it"):
+        list(sent(house.daemon.control_socket, "deploy", [bytes(5000)], board="attic"))
+    with pytest.raises(UserError, match="is no firmware image"):
+        list(sent(house.daemon.control_socket, "deploy", [bytes(5000)], board="zephyr", what="image"))
 
 
 # Tests on the device.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from board_asker import Asker
+from board_client import client_of
 from boards import HostBoard, Link
 from planned import poked, section_at
 
@@ -253,21 +252,23 @@ def test_a_model_that_never_infers_is_taken_back(hearing: HostBoard, plan: bytes
 def test_who_gives_up_in_the_trial_leaves_the_board_as_it_was(
     hearing: HostBoard, plan: bytes, other_plan: bytes
 ) -> None:
-    async def given_up(asker: Asker) -> None:
-        task = asyncio.create_task(deploy(asker, other_plan, trial_s=60))
-        while not await asyncio.to_thread(tried.wait, 0.1):
-            assert not task.done()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    async def given_up() -> None:
+        async with client_of(hearing.device) as client:
+            tried = asyncio.Event()
 
-    tried = threading.Event()
+            def progress(doing: str, done: float, _total: float) -> None:
+                if doing == "watching" and done:
+                    tried.set()
+
+            task = asyncio.create_task(deploy(client, other_plan, trial_s=60, progress=progress))
+            await asyncio.wait([task, asyncio.create_task(tried.wait())], return_when=asyncio.FIRST_COMPLETED)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
     with hearing.open() as link:
         link.install(plan)
-        asker = Asker(link)
-        once_tried(asker, tried.set)
-        asyncio.run(given_up(asker))
-        deadline = time.monotonic() + 20
-        while link.heartbeat().state != "listening":
-            assert time.monotonic() < deadline
+    asyncio.run(given_up())
+    with hearing.open() as link:
+        assert link.heartbeat().state == "listening"
         assert link.slots().slots[link.slots().active or 0].name == "okay_nabu"
