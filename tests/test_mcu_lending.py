@@ -41,8 +41,11 @@ def test_a_board_whose_usb_goes_with_its_reset_is_waited_for(tmp_path: Path, att
 
     async def test() -> None:
         with Cable(attic.device, tmp_path / "cable") as cable:
-            async with seeing_to({"attic": table(tmp_path / "cable")}, tmp_path) as seen:
+            async with seeing_to({"attic": table(tmp_path / "cable", heartbeat_s=5.0)}, tmp_path) as seen:
                 await seen.until_state("attic", "up")
+                await seen.until(
+                    lambda: seen.told("attic", "health")["uptime_s"] is not None, "nothing else is asked now"
+                )
                 cable.deaf = True
                 resetting = asyncio.create_task(seen.crew["attic"].reset())
                 await asyncio.sleep(0.1)
