@@ -114,6 +114,8 @@ class EiBoard:
     """As they were run."""
     lost_bytes: int = 0
     """That came too fast."""
+    loses: int = 0
+    """After so many characters one is lost; 0: none is."""
     said: int = 0
     """Results."""
     path: Path = field(default=Path(), init=False)
@@ -183,6 +185,9 @@ class EiBoard:
             self.lost_bytes += 1
             return
         self._came.append(now_s)
+        self.loses -= self.loses > 0
+        if self.loses == 1:
+            return
         if self.running and self.waits:
             if character == "b":
                 self._stop()

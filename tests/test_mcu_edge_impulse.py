@@ -36,7 +36,8 @@ EXPECTED = [("yes", 0.91016), ("no", 0.96875), ("yes", 0.91016)]
 
 @pytest.fixture(autouse=True)
 def _no_regrets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for an impulse to fail only where one does."""
+    """Wait for an impulse to fail only where one does; and for an echo as long as a busy machine takes."""
+    monkeypatch.setattr(spoken, "ECHO_S", 20.0)
     if "continuously" not in request.node.name:
         monkeypatch.setattr(spoken, "REGRET_S", 0.02)
 
@@ -170,6 +171,25 @@ def test_a_board_that_is_told_too_fast_does_not_understand(
                 with pytest.raises(BoardForeign, match=r"AT\+CONFIG"):
                     await driver.identify()
         assert board.lost_bytes > 0
+
+    asyncio.run(session())
+
+
+@pytest.mark.parametrize("character", [18, 20, 30, 40])
+def test_a_command_that_lost_a_character_is_given_again(character: int) -> None:
+    """`b`, its return and `AT+CONFIG?` are 13 characters; `AT+RUNIMPULSECONT` follows."""
+
+    async def session() -> None:
+        heard = Heard()
+        with EiBoard(SESSION) as board:
+            board.loses = 5
+            async with edge_impulse(board.path, heard, HEARS) as driver:
+                assert (await driver.identify()).board == "ESPRESSIF_ESP32"
+                board.loses = character - 13
+                await driver.listen()
+                await until(lambda: bool(heard.events))
+        assert board.commands[-1] == "AT+RUNIMPULSECONT"
+        assert "AT+RUNIMPULSE" not in board.commands
 
     asyncio.run(session())
 

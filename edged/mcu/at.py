@@ -93,6 +93,11 @@ def refusal(line: str) -> str | None:
     return line.strip() if _REFUSED.search(line) else None
 
 
+def misheard(why: str, command: str) -> bool:
+    """Whether a refusal is of another command than was sent: a character was lost on the way."""
+    return "(AT+" in why and f"({command})" not in why
+
+
 def identity(answer: Iterable[str]) -> Identity | None:
     """Who answers `AT+CONFIG?` so; None where that is no Edge Impulse firmware."""
     section, device, sensors = "", {}, []

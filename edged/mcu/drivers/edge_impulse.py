@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from edged.mcu.link import Link
     from edged.mcu.textline import Found
 
-ECHO_S: Final = 0.1
+ECHO_S: Final = 0.5
 """For the echo of a piece, before the next one is sent all the same."""
+AGAIN: Final = 2
+"""So often a command is given that the board understood as another: it lost a character."""
 TRIES: Final = 3
 PROMPT_S: Final = 1.5
 """For each; a board that was reset as its port was opened may need as long."""
-ANSWER_S: Final = 3.0
+ANSWER_S: Final = 1.5
 START_S: Final = 1.5
 """To begin to run."""
 REGRET_S: Final = 0.3
@@ -104,22 +106,26 @@ class EdgeImpulseDriver:
             if self._heard:
                 raise BoardForeign("something is said there, but no prompt of Edge Impulse's firmware comes")
             raise BoardAway("nothing answers")
-        with self._asking() as answer:
-            await self._say(at.CONFIG)
-            await self._until(lambda: answer[-1:] == [Prompt()] and at.identity(_lines(answer)) is not None, ANSWER_S)
-            found = at.identity(_lines(answer))
-        if found is None:
-            raise BoardForeign("it has a prompt, but does not answer AT+CONFIG? as Edge Impulse firmware does")
-        return found
+        for _ in range(AGAIN):
+            with self._asking() as answer:
+                await self._say(at.CONFIG)
+                await self._until(partial(_whole, answer), ANSWER_S)
+                found = at.identity(_lines(answer))
+            if found is not None:
+                return found
+        raise BoardForeign("it has a prompt, but does not answer AT+CONFIG? as Edge Impulse firmware does")
 
     async def listen(self) -> None:
         """Have it run, continuously if it can; raises BoardAway where it does neither."""
         known = self._command if self._refusal is None else None
         for command in (at.RUN_CONTINUOUSLY, at.RUN) if known is None else (known,):
-            await self._start(command)
-            if self._refusal is None:
-                self._command = command
-                return
+            for _ in range(AGAIN):
+                await self._start(command)
+                if self._refusal is None:
+                    self._command = command
+                    return
+                if not at.misheard(self._refusal, command):
+                    break
         raise BoardAway(f"it does not run its model: {self._refusal}")
 
     async def pulse(self) -> Pulse:
@@ -269,6 +275,11 @@ class EdgeImpulseDriver:
 
 def _lines(answer: list[Found]) -> list[str]:
     return [found.text for found in answer if isinstance(found, Line)]
+
+
+def _whole(answer: list[Found]) -> bool:
+    """Whether it tells who it is, up to the prompt."""
+    return answer[-1:] == [Prompt()] and at.identity(_lines(answer)) is not None
 
 
 def _refused(answer: list[Found]) -> str | None:
