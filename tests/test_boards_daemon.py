@@ -18,6 +18,7 @@ from gateway import RATE_HZ
 from speech import write_wav
 from system.asking import edged
 from system.daemon import Daemon, events, settings
+from watch_rig import pull
 
 from edged.control.client import call, stream
 from edged.errors import Unavailable, UserError
@@ -82,6 +83,7 @@ def test_a_word_that_a_board_hears_arrives(
     board = HostBoard(place, SILENT)
     with board, board.open() as link:
         link.install(plan)
+    board.device.unlink()
     wav = write_wav(place / "nabu.wav", sound, rate_hz=RATE_HZ)
     with Daemon(place / "edged", settings(broker.port, board_table(board)), watchdog_s=2.0) as daemon:
         assert "boards away: attic absent" in daemon.status
@@ -94,6 +96,7 @@ def test_a_word_that_a_board_hears_arrives(
             assert call(daemon.control_socket, "models")["models"] == []  # there is no source that one would hear
             words = edged("status", "--config", daemon.file)
             daemon.wait_told("WATCHDOG", since=time.monotonic() - 1)
+            pull(heard)
         in_time(lambda: said(subscriber, "attic/state")[-1]["state"] == "absent", "its loss is said")
     (event,) = events(subscriber.messages)
     assert (event["board"], event["label"], event["kind"], event["uid"]) == ("attic", NABU, "detection", UID)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from boards import HostBoard
 from cable import Cable
-from watch_rig import BOOT_ID, OTHER_UID, QUIET, run, seeing_to, table
+from watch_rig import BOOT_ID, OTHER_UID, QUIET, pull, run, seeing_to, table
 
 from edged.errors import UserError
 from edged.mcu import finder
@@ -118,7 +118,7 @@ def test_a_board_of_ours_that_nobody_names_is_found_and_found_again(
             await seen.until_state("attic", "up")
             assert sorted(each.name for each in crew) == ["attic", "host-777777"]
             assert crew["host-777777"].settings.uid == OTHER_UID
-            shed.kill()
+            pull(shed)
             await seen.until_state("host-777777", "absent")
             shed.start()
             await seen.until_state("host-777777", "up")
@@ -136,8 +136,7 @@ def test_a_found_board_that_comes_back_at_another_port_keeps_its_name(tmp_path: 
         crew = Crew(ports=lambda: usb(shed, porch))
         async with seeing_to({}, tmp_path, crew=crew, find=True) as seen:
             await seen.until_state("host-777777", "up")
-            shed.kill()
-            shed.device.unlink()
+            pull(shed)
             await seen.until_state("host-777777", "absent")
             with porch:
                 await seen.until_state("host-777777", "up")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cable import Cable
-from watch_rig import SOON, UID, pid, run, seeing_to, table
+from watch_rig import SOON, UID, pid, pull, run, seeing_to, table
 
 from edged.errors import Unavailable
 from edged.mcu import supervisor
@@ -115,7 +115,7 @@ def test_a_board_that_goes_while_it_is_lent_is_lost_to_the_borrower(tmp_path: Pa
         async with seeing_to({"attic": table(attic.device)}, tmp_path) as seen:
             await seen.until_state("attic", "up")
             async with seen.crew["attic"].lend() as driver:
-                attic.kill()
+                pull(attic)
                 await seen.until_state("attic", "absent")
                 with pytest.raises(Unavailable):
                     await driver.identify()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from boards import HostBoard
 from cable import Cable
-from watch_rig import OTHER_UID, QUIET, UID, loud, pid, run, seeing_to, table
+from watch_rig import OTHER_UID, QUIET, UID, loud, pid, pull, run, seeing_to, table
 
 from edged.mcu import supervisor
 from edged.mcu.boardlog import BURST
@@ -66,7 +66,7 @@ def test_a_board_that_is_unplugged_comes_back_at_another_device(
         async with seeing_to({"attic": table(attic.device)}, tmp_path) as seen:
             await seen.until_state("attic", "up")
             taken = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)  # the number of its pty is somebody else's now
-            attic.kill()
+            pull(attic)
             await seen.until_state("attic", "absent")
             await asyncio.sleep(0.5)
             attic.start()
@@ -140,7 +140,7 @@ def test_the_board_that_is_meant_replaces_another(tmp_path: Path, attic: HostBoa
     async def test() -> None:
         async with seeing_to({"attic": table(attic.device, uid=OTHER_UID.upper())}, tmp_path) as seen:
             await seen.until_state("attic", "quarantined")
-            attic.kill()
+            pull(attic)
             attic.start("--uid", OTHER_UID)
             await seen.until_state("attic", "up")
 

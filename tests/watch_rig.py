@@ -139,3 +139,9 @@ def pid(board: HostBoard) -> int:
     """Of a board that is switched on."""
     assert board.process is not None
     return board.process.pid
+
+
+def pull(board: HostBoard) -> None:
+    """End it without warning, its device first: the number of a pty that is gone may be anybody's the next moment."""
+    board.device.unlink()
+    board.kill()

@@ -18,6 +18,7 @@ from cable import Cable
 from chatterbox import bursts, chatterbox, plan, write_wav
 from rig import report
 from system.daemon import Daemon, settings
+from watch_rig import pull
 
 from edged.control.client import call
 
@@ -131,7 +132,7 @@ def test_each_has_its_misfortune_and_the_others_notice_nothing(
         street.becomes("held", "busy")
         seen = {name: len(street.states(name)) for name in UNLUCKY}
 
-        street.boards["killed"].kill()
+        pull(street.boards["killed"])
         street.signal("hung", signal.SIGSTOP)
         street.signal("slept", signal.SIGSTOP)
         street.cables["loose"].unplug()
