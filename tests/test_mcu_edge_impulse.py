@@ -161,6 +161,7 @@ def test_a_board_that_is_told_too_fast_does_not_understand(
     monkeypatch: pytest.MonkeyPatch, piece_bytes: int, piece_s: float
 ) -> None:
     """Were the pieces larger, or closer together, the peer would show it."""
+    monkeypatch.setattr(spoken, "ECHO_S", 0.05)
     monkeypatch.setattr(at, "PIECE_BYTES", piece_bytes)
     monkeypatch.setattr(at, "PIECE_S", piece_s)
     monkeypatch.setattr(spoken, "ANSWER_S", 0.5)
@@ -176,12 +177,13 @@ def test_a_board_that_is_told_too_fast_does_not_understand(
 
 
 @pytest.mark.parametrize("character", [18, 20, 30, 40])
-def test_a_command_that_lost_a_character_is_given_again(character: int) -> None:
+def test_a_command_that_lost_a_character_is_given_again(monkeypatch: pytest.MonkeyPatch, character: int) -> None:
     """`b`, its return and `AT+CONFIG?` are 13 characters; `AT+RUNIMPULSECONT` follows."""
+    monkeypatch.setattr(spoken, "ECHO_S", 0.05)
 
     async def session() -> None:
         heard = Heard()
-        with EiBoard(SESSION) as board:
+        with EiBoard(SESSION, paced=False) as board:
             board.loses = 5
             async with edge_impulse(board.path, heard, HEARS) as driver:
                 assert (await driver.identify()).board == "ESPRESSIF_ESP32"
