@@ -111,6 +111,22 @@ def test_a_board_that_counts_no_boots_is_found_out_by_its_clock() -> None:
     assert not known.booted(Pulse(None))
 
 
+def test_what_a_board_without_boots_dropped_is_added_up_over_its_links() -> None:
+    known = Acquaintance(None)
+    lost = []
+    for dropped in (3, 5, 0, 2):  # another link begins to count at 0
+        known.lives(Pulse(None, dropped=dropped), now_ns=0)
+        lost.append(known.vitals(State.UP, events=0, duplicates=0, text_dropped=0).lost)
+    assert lost == [3, 5, 5, 7]
+
+
+def test_what_is_found_to_have_arrived_after_all_is_not_lost() -> None:
+    known = Acquaintance(None)
+    for dropped in (3, 2):
+        known.lives(Pulse(1.0, boot=1, dropped=dropped), now_ns=0)
+    assert known.vitals(State.UP, events=0, duplicates=0, text_dropped=0).lost == 2
+
+
 def test_what_it_dropped_is_added_up_over_its_boots_once() -> None:
     known = Acquaintance(None)
 

@@ -102,9 +102,10 @@ class Acquaintance:
         answered_ns = now_ns if pulse.answered_ns is None else pulse.answered_ns
         if pulse.boot is not None and pulse.up_ms is not None and pulse.round_trip_ms is not None:
             self.ticks.note(pulse.boot, pulse.up_ms, answered_ns - int(pulse.round_trip_ms * 1e6), answered_ns)
-        if pulse.boot != self._boot:
-            self._dropped_before += self._dropped
-        self._boot, self._dropped = pulse.boot, pulse.dropped or 0
+        dropped = pulse.dropped or 0
+        anew = pulse.boot != self._boot or (pulse.boot is None and dropped < self._dropped)  # another boot, or link
+        self._dropped_before += self._dropped if anew else 0
+        self._boot, self._dropped = pulse.boot, dropped
         self.pulse = pulse
 
     def vitals(self, state: State, *, events: int, duplicates: int, text_dropped: int) -> BoardVitals:

@@ -74,7 +74,9 @@ class Conversation:
         try:
             await asyncio.wait({task, self._reading}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
-                return task.result()
+                result = task.result()
+                if not self._reading.done():  # what was known of a board that is gone helps nobody
+                    return result
         except BoardAway:
             await asyncio.wait([self._reading], timeout=NOTICE_S)
             raise
