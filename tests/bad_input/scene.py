@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EDGED = str(Path(sys.executable).with_name("edged"))
+ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 WITHIN_S = 60.0
 """Far more than anything here takes; this machine may be busy."""
@@ -242,7 +243,7 @@ class Scene:
 
     def scrubbed(self, text: str) -> str:
         """Leave out what differs from run to run."""
-        text = text.replace(f"{self.folder}/", "").replace(str(self.folder), ".")
+        text = text.replace(f"{self.folder}/", "").replace(str(self.folder), ".").replace(f"{ROOT}/", "")
         for pattern, instead in SCRUBBED:
             text = re.sub(pattern, instead, text)
         return text
