@@ -2,8 +2,8 @@
 
     .venv/bin/python packaging/bench_board_link.py
 
-The board is edged's firmware on this machine, behind a pty as slow as a UART of that rate; the gateway's end is what the
-daemon uses. It takes a minute and a half. What is timed here is the line, so that a busy machine changes little.
+The board is edged's firmware on this machine, behind a pty as slow as a UART of that rate; the gateway's end is the daemon's
+own. It takes a minute and a half. What is timed here is the line, so that a busy machine changes little.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def board(folder: Path, baud: int) -> Iterator[Path]:
     command = [str(firmware), "--pty", str(device), "--silence", "--baud", str(baud), "--watchdog-ms", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
-        assert process.stdout is not None
+        assert process.stdout is not None  # noqa: S101 - asked for one line above
         process.stdout.readline()
         yield device
     finally:
@@ -111,9 +111,7 @@ def main() -> None:
     """Print the table."""
     subprocess.run(["make", "-s", "-C", str(ROOT / "mcu-firmware")], check=True)
     plan = compile_model(read_source(shipped("wake-en/wake-en.edged"))).data
-    print(
-        f"| link | {len(plan):,} bytes of model go up in | of its microphone arrive | {HEAR_S} s of sound are heard in |"
-    )
+    print(f"| link | a model of {len(plan):,} bytes goes up in | of its microphone | {HEAR_S} s are heard in |")
     print("|---|---|---|---|")
     for baud in BAUDS:
         print(asyncio.run(measure(baud, plan)), flush=True)
