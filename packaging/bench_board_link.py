@@ -2,8 +2,8 @@
 
     .venv/bin/python packaging/bench_board_link.py
 
-The board is edged's firmware on this machine, behind a pty as slow as a UART of that rate; the gateway's end is the daemon's
-own. It takes a minute and a half. What is timed here is the line, so that a busy machine changes little.
+The board is edged's firmware on this machine, behind a pty as slow as a UART of that rate; the gateway's end is the
+daemon's own. It takes a minute and a half. What is timed here is the line, so that a busy machine changes little.
 """
 
 from __future__ import annotations
