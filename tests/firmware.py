@@ -25,11 +25,18 @@ def make(*targets: str, seconds: float = 600, **variables: str) -> str:
     return done.stdout
 
 
-@functools.cache
 def library() -> ctypes.CDLL:
-    """The firmware's parts as a library of this machine: engine, front end, protocol, application, without a board."""
+    """The firmware's parts as a library of this machine: engine, front end, protocol, application, without a board.
+
+    Each call gives an object of its own: whoever says what a function takes says it to nobody else.
+    """
+    return ctypes.CDLL(str(_library()))
+
+
+@functools.cache
+def _library() -> Path:
     make("lib")
-    return ctypes.CDLL(str(FIRMWARE / "build" / "host" / "libedged.so"))
+    return FIRMWARE / "build" / "host" / "libedged.so"
 
 
 @functools.cache
